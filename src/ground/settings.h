@@ -1,0 +1,24 @@
+/*
+ * settings.h
+ *	  The configuration parameters, oauth1.*; settings.c says what each is for.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#ifndef OAUTH1_SETTINGS_H
+#define OAUTH1_SETTINGS_H
+
+extern char *oauth1_key_file;
+extern char *oauth1_key_command;
+extern int	oauth1_connect_timeout; /* ms */
+extern int	oauth1_timeout;		/* ms */
+extern int	oauth1_max_response_size;	/* kB, decoded */
+extern char *oauth1_ca_file;
+extern char *oauth1_proxy;
+extern char *oauth1_user_agent;
+extern char *oauth1_token;
+extern bool oauth1_allow_private_addresses;
+extern bool oauth1_allow_http;
+
+extern void oauth1_define_settings(void);
+
+#endif							/* OAUTH1_SETTINGS_H */
