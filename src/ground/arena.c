@@ -1,0 +1,126 @@
+/*
+ * arena.c
+ *	  The core's allocator over a memory context, and text across the border.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "ground/arena.h"
+
+/*
+ * oa1_grow over palloc: the core must never be left by a longjmp in the middle
+ * of a write, so a failure is a NULL and becomes an error at the border.
+ */
+void *
+oauth1_arena_grow(void *context, void *old, size_t old_size, size_t new_size)
+{
+	if (new_size == 0)
+	{
+		if (old != NULL)
+			pfree(old);
+		return NULL;
+	}
+	if (new_size > MaxAllocSize)
+		return NULL;
+	return MemoryContextAllocExtended((MemoryContext) context, new_size, MCXT_ALLOC_NO_OOM);
+}
+
+void
+oauth1_buffer_init(oa1_buffer *buffer, MemoryContext context)
+{
+	oa1_buffer_init(buffer, oauth1_arena_grow, context, OAUTH1_MAX_TEXT);
+}
+
+static void
+wipe_buffer(void *buffer)
+{
+	oa1_buffer_reset((oa1_buffer *) buffer);
+}
+
+/*
+ * Callbacks run before the context's memory goes away, on every path, and a
+ * buffer freed earlier is empty by then: wiping it is harmless.
+ */
+oa1_buffer *
+oauth1_secret_buffer(MemoryContext context)
+{
+	oa1_buffer *buffer = MemoryContextAllocZero(context, sizeof(oa1_buffer));
+	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+
+	oauth1_buffer_init(buffer, context);
+	callback->func = wipe_buffer;
+	callback->arg = buffer;
+	MemoryContextRegisterResetCallback(context, callback);
+	return buffer;
+}
+
+static oa1_text
+utf8_from_server(char *data, size_t length)
+{
+	char	   *utf8 = pg_server_to_any(data, length, PG_UTF8);
+
+	return (oa1_text) {utf8, utf8 == data ? length : strlen(utf8)};
+}
+
+oa1_text
+oauth1_utf8_from_text(const text *value)
+{
+	text	   *plain = pg_detoast_datum_packed((struct varlena *) value);
+
+	return utf8_from_server(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+}
+
+oa1_text
+oauth1_utf8_from_cstring(const char *value)
+{
+	return utf8_from_server(unconstify(char *, value), strlen(value));
+}
+
+/*
+ * The octets in the server encoding, validated; *length is set.  The result is
+ * the argument's own memory where no conversion is needed.
+ */
+static char *
+server_from_utf8(oa1_text value, size_t *length)
+{
+	char	   *data = unconstify(char *, value.data);
+	char	   *converted;
+
+	*length = value.length;
+	if (value.length == 0)
+		return data;
+	if (memchr(value.data, '\0', value.length) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+				 errmsg("a NUL character cannot be text"),
+				 errdetail("The value holds the octet 0x00.")));
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		return data;
+	converted = pg_any_to_server(data, value.length, PG_UTF8);
+	if (converted != data)
+		*length = strlen(converted);
+	return converted;
+}
+
+text *
+oauth1_text_from_utf8(oa1_text value)
+{
+	size_t		length;
+	char	   *data = server_from_utf8(value, &length);
+
+	return cstring_to_text_with_len(data, length);
+}
+
+char *
+oauth1_cstring_from_utf8(oa1_text value)
+{
+	size_t		length;
+	char	   *data = server_from_utf8(value, &length);
+
+	return pnstrdup(data, length);
+}

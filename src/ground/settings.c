@@ -1,0 +1,134 @@
+/*
+ * settings.c
+ *	  The configuration parameters: a sentence on each, and who may set it.
+ *
+ * What decides where a secret may go, and with which protection, belongs to the
+ * superuser (PGC_SUSET) or to the configuration file (PGC_SIGHUP).  What a role
+ * may choose for its own calls is PGC_USERSET.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "ground/settings.h"
+
+/* The file with the master keys; relative to the data directory. */
+char	   *oauth1_key_file;
+
+/* A program that prints the master keys, instead of the file. */
+char	   *oauth1_key_command;
+
+/* Time for name, connection and TLS together. */
+int			oauth1_connect_timeout;
+
+/* Time for a whole call, where timeout_ms is not given. */
+int			oauth1_timeout;
+
+/* Cap on a reply's body, decoded. */
+int			oauth1_max_response_size;
+
+/* CA certificates to trust, instead of libcurl's default. */
+char	   *oauth1_ca_file;
+
+/* A proxy for every call whose provider names none. */
+char	   *oauth1_proxy;
+
+char	   *oauth1_user_agent;
+
+/* The token's name that calls use where none is given. */
+char	   *oauth1_token;
+
+/* May a call go to loopback, private and other special-purpose addresses? */
+bool		oauth1_allow_private_addresses;
+
+/* May a provider with allow_http be called without TLS? */
+bool		oauth1_allow_http;
+
+static void
+define_key_settings(void)
+{
+	DefineCustomStringVariable("oauth1.key_file",
+							   "File that holds the master keys.",
+							   "A relative path is taken from the data directory.",
+							   &oauth1_key_file, "oauth1.key",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("oauth1.key_command",
+							   "Shell command that prints the master keys.",
+							   "Where it is set, oauth1.key_file is neither read nor written.",
+							   &oauth1_key_command, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+}
+
+static void
+define_limit_settings(void)
+{
+	DefineCustomIntVariable("oauth1.connect_timeout",
+							"Time a call may take to look up a name, connect and agree on TLS.",
+							NULL,
+							&oauth1_connect_timeout, 10 * 1000, 1, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("oauth1.timeout",
+							"Time a call may take in all, where timeout_ms is not given.",
+							NULL,
+							&oauth1_timeout, 30 * 1000, 1, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("oauth1.max_response_size",
+							"Largest body of a reply, decoded.",
+							NULL,
+							&oauth1_max_response_size, 64 * 1024, 1, 512 * 1024,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+static void
+define_network_settings(void)
+{
+	DefineCustomStringVariable("oauth1.ca_file",
+							   "File of CA certificates to trust.",
+							   "Empty: libcurl's default.",
+							   &oauth1_ca_file, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("oauth1.proxy",
+							   "Proxy for calls whose provider names none.",
+							   "Empty: none; the environment's proxy variables are never read.",
+							   &oauth1_proxy, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomBoolVariable("oauth1.allow_private_addresses",
+							 "Allows calls to loopback, private and other special-purpose addresses.",
+							 NULL,
+							 &oauth1_allow_private_addresses, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("oauth1.allow_http",
+							 "Allows calls without TLS, to providers with allow_http.",
+							 NULL,
+							 &oauth1_allow_http, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_call_settings(void)
+{
+	DefineCustomStringVariable("oauth1.user_agent",
+							   "User-Agent header of calls whose provider names none.",
+							   NULL,
+							   &oauth1_user_agent, "oauth1/1.0 (PostgreSQL)",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("oauth1.token",
+							   "Name of the token that calls use where none is given.",
+							   "An empty name signs without a token.",
+							   &oauth1_token, "default",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+void
+oauth1_define_settings(void)
+{
+	define_key_settings();
+	define_limit_settings();
+	define_network_settings();
+	define_call_settings();
+	MarkGUCPrefixReserved("oauth1");
+}
