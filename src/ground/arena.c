@@ -59,11 +59,14 @@ oauth1_secret_buffer(MemoryContext context)
 	return buffer;
 }
 
-static oa1_text
-utf8_from_server(char *data, size_t length)
+/* A SQL_ASCII server's octets have no encoding to check: what they are is the caller's business. */
+oa1_text
+oauth1_utf8_from_server(char *data, size_t length)
 {
-	char	   *utf8 = pg_server_to_any(data, length, PG_UTF8);
+	char	   *utf8 = data;
 
+	if (GetDatabaseEncoding() != PG_SQL_ASCII)
+		utf8 = pg_server_to_any(data, length, PG_UTF8);
 	return (oa1_text) {utf8, utf8 == data ? length : strlen(utf8)};
 }
 
@@ -72,13 +75,13 @@ oauth1_utf8_from_text(const text *value)
 {
 	text	   *plain = pg_detoast_datum_packed((struct varlena *) value);
 
-	return utf8_from_server(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	return oauth1_utf8_from_server(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
 }
 
 oa1_text
 oauth1_utf8_from_cstring(const char *value)
 {
-	return utf8_from_server(unconstify(char *, value), strlen(value));
+	return oauth1_utf8_from_server(unconstify(char *, value), strlen(value));
 }
 
 /*
@@ -123,4 +126,10 @@ oauth1_cstring_from_utf8(oa1_text value)
 	char	   *data = server_from_utf8(value, &length);
 
 	return pnstrdup(data, length);
+}
+
+text *
+oauth1_text_from_ascii(oa1_text value)
+{
+	return cstring_to_text_with_len(value.length > 0 ? value.data : "", value.length);
 }

@@ -32,6 +32,7 @@ extern oa1_buffer *oauth1_secret_buffer(MemoryContext context);
  * octets pass as they are.
  */
 extern oa1_text oauth1_utf8_from_text(const text *value);
+extern oa1_text oauth1_utf8_from_server(char *data, size_t length);
 extern oa1_text oauth1_utf8_from_cstring(const char *value);
 
 /*
@@ -40,5 +41,8 @@ extern oa1_text oauth1_utf8_from_cstring(const char *value);
  */
 extern text *oauth1_text_from_utf8(oa1_text value);
 extern char *oauth1_cstring_from_utf8(oa1_text value);
+
+/* The text datum of octets known to be ASCII, as every encoder writes: no check, no conversion. */
+extern text *oauth1_text_from_ascii(oa1_text value);
 
 #endif							/* OAUTH1_ARENA_H */

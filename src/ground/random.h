@@ -1,0 +1,18 @@
+/*
+ * random.h
+ *	  Nonces from the server's strong random source.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#ifndef OAUTH1_RANDOM_H
+#define OAUTH1_RANDOM_H
+
+#include "core/core.h"
+
+/*
+ * Writes a fresh nonce of 128 random bits, not NUL-terminated.  Raises an error
+ * where the source fails, and never hands out weaker bits instead.
+ */
+extern void oauth1_draw_nonce(char nonce[OA1_NONCE_LENGTH]);
+
+#endif							/* OAUTH1_RANDOM_H */
