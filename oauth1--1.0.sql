@@ -156,3 +156,467 @@ LANGUAGE C VOLATILE PARALLEL SAFE;
 COMMENT ON FUNCTION oauth1.nonce() IS
     'a fresh nonce: 26 letters and digits that hold 128 random bits (RFC 5849, 3.3)';
 
+-- ---------------------------------------------------------------- providers, consumers, tokens
+
+-- The tables. No role has a right on them: the functions and views below judge for themselves.
+
+CREATE FUNCTION oauth1._invalidate()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'oauth1_invalidate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._invalidate() IS
+    'internal: tells every session to read the table''s rows again';
+
+CREATE TABLE oauth1.provider (
+    name text PRIMARY KEY,
+    api_urls text[] NOT NULL,
+    request_token_url text,
+    authorize_url text,
+    access_token_url text,
+    signature_method oauth1.signature_method NOT NULL,
+    realm text,
+    transmission text NOT NULL,
+    token_transmission text,
+    token_method text NOT NULL,
+    body_hash text NOT NULL,
+    callback_mode text NOT NULL,
+    callback_confirmed boolean NOT NULL,
+    renew_url text,
+    revoke_url text,
+    allow_http boolean NOT NULL,
+    options jsonb NOT NULL);
+COMMENT ON TABLE oauth1.provider IS
+    'services: a row here stands before the preset of the same name';
+
+CREATE TABLE oauth1.preset (LIKE oauth1.provider INCLUDING INDEXES);
+COMMENT ON TABLE oauth1.preset IS
+    'services that come with the extension; never dumped, so that an update can replace them';
+
+CREATE TABLE oauth1.consumer (
+    name text PRIMARY KEY,
+    provider text NOT NULL,
+    consumer_key text NOT NULL,
+    vars jsonb NOT NULL,
+    callback text,
+    max_concurrency integer,
+    rate_limit text,
+    limit_group text,
+    options jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE oauth1.consumer IS
+    'our registrations with services; provider has no foreign key because it may name a preset';
+
+CREATE TABLE oauth1.token (
+    consumer text REFERENCES oauth1.consumer ON UPDATE CASCADE ON DELETE CASCADE,
+    name text,
+    token text NOT NULL,
+    requested_by name,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    PRIMARY KEY (consumer, name));
+COMMENT ON TABLE oauth1.token IS
+    'access tokens; their secrets are in oauth1.secret';
+
+CREATE TABLE oauth1.request_token (
+    token text PRIMARY KEY,
+    consumer text NOT NULL REFERENCES oauth1.consumer ON UPDATE CASCADE ON DELETE CASCADE,
+    name text NOT NULL,
+    requested_by oid NOT NULL,
+    requested_by_name name NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz);
+COMMENT ON TABLE oauth1.request_token IS
+    'tokens that were asked for and not yet exchanged';
+
+CREATE TABLE oauth1.data_key (
+    id text PRIMARY KEY,
+    master_key text NOT NULL,
+    wrapped bytea NOT NULL,
+    current boolean NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now());
+CREATE UNIQUE INDEX data_key_current ON oauth1.data_key (current) WHERE current;
+COMMENT ON TABLE oauth1.data_key IS
+    'keys that seal secrets, each wrapped by a master key, which is never in the database';
+COMMENT ON INDEX oauth1.data_key_current IS
+    'one data key at most is the current one';
+
+CREATE TABLE oauth1.secret (
+    consumer text REFERENCES oauth1.consumer ON DELETE CASCADE,
+    slot text,
+    kind text,
+    data_key text NOT NULL REFERENCES oauth1.data_key,
+    destination text NOT NULL,
+    ciphertext bytea NOT NULL,
+    PRIMARY KEY (consumer, slot, kind));
+COMMENT ON TABLE oauth1.secret IS
+    'secrets, sealed; a ciphertext opens only in its own row and for its own destination';
+
+CREATE TABLE oauth1.consumer_grant (
+    consumer text REFERENCES oauth1.consumer ON UPDATE CASCADE ON DELETE CASCADE,
+    token text NOT NULL DEFAULT '',
+    role_oid oid NOT NULL,
+    role_name name NOT NULL,
+    granted_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer, token, role_name));
+COMMENT ON TABLE oauth1.consumer_grant IS
+    'who may use a consumer, or one token of it; counts only while role_oid and role_name agree';
+
+-- ENABLE ALWAYS, and for each row, so that they fire for what logical replication applies as well.
+DO $$
+DECLARE
+    relation text;
+BEGIN
+    FOREACH relation IN ARRAY ARRAY['preset', 'provider', 'consumer', 'token', 'request_token',
+                                    'data_key', 'secret', 'consumer_grant']
+    LOOP
+        EXECUTE format('CREATE TRIGGER invalidate_row AFTER INSERT OR UPDATE OR DELETE
+            ON oauth1.%I FOR EACH ROW EXECUTE FUNCTION oauth1._invalidate()', relation);
+        EXECUTE format('CREATE TRIGGER invalidate_all AFTER TRUNCATE
+            ON oauth1.%I FOR EACH STATEMENT EXECUTE FUNCTION oauth1._invalidate()', relation);
+        EXECUTE format('ALTER TABLE oauth1.%I ENABLE ALWAYS TRIGGER invalidate_row,
+            ENABLE ALWAYS TRIGGER invalidate_all', relation);
+        EXECUTE format('COMMENT ON TRIGGER invalidate_row ON oauth1.%I
+            IS ''tells every session to read the table again''', relation);
+        EXECUTE format('COMMENT ON TRIGGER invalidate_all ON oauth1.%I
+            IS ''tells every session to read the table again''', relation);
+    END LOOP;
+END
+$$;
+
+SELECT pg_catalog.pg_extension_config_dump('oauth1.provider', '');
+SELECT pg_catalog.pg_extension_config_dump('oauth1.consumer', '');
+SELECT pg_catalog.pg_extension_config_dump('oauth1.token', '');
+SELECT pg_catalog.pg_extension_config_dump('oauth1.request_token', '');
+SELECT pg_catalog.pg_extension_config_dump('oauth1.data_key', '');
+SELECT pg_catalog.pg_extension_config_dump('oauth1.secret', '');
+SELECT pg_catalog.pg_extension_config_dump('oauth1.consumer_grant', '');
+
+-- Providers
+
+CREATE FUNCTION oauth1.create_provider(
+    name text,
+    api_urls text[],
+    request_token_url text DEFAULT NULL,
+    authorize_url text DEFAULT NULL,
+    access_token_url text DEFAULT NULL,
+    signature_method oauth1.signature_method DEFAULT 'HMAC-SHA256',
+    realm text DEFAULT NULL,
+    transmission text DEFAULT 'header',
+    token_transmission text DEFAULT NULL,
+    token_method text DEFAULT 'POST',
+    body_hash text DEFAULT 'off',
+    callback_mode text DEFAULT 'request',
+    callback_confirmed boolean DEFAULT true,
+    renew_url text DEFAULT NULL,
+    revoke_url text DEFAULT NULL,
+    allow_http boolean DEFAULT false,
+    options jsonb DEFAULT '{}')
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_create_provider'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.create_provider(text, text[], text, text, text, oauth1.signature_method, text, text, text, text, text, text, boolean, text, text, boolean, jsonb) IS
+    'describes a service and its departures from RFC 5849';
+
+CREATE FUNCTION oauth1.alter_provider(
+    name text,
+    api_urls text[] DEFAULT NULL,
+    request_token_url text DEFAULT NULL,
+    authorize_url text DEFAULT NULL,
+    access_token_url text DEFAULT NULL,
+    signature_method oauth1.signature_method DEFAULT NULL,
+    realm text DEFAULT NULL,
+    transmission text DEFAULT NULL,
+    token_transmission text DEFAULT NULL,
+    token_method text DEFAULT NULL,
+    body_hash text DEFAULT NULL,
+    callback_mode text DEFAULT NULL,
+    callback_confirmed boolean DEFAULT NULL,
+    renew_url text DEFAULT NULL,
+    revoke_url text DEFAULT NULL,
+    allow_http boolean DEFAULT NULL,
+    options jsonb DEFAULT NULL,
+    reset text[] DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_alter_provider'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.alter_provider(text, text[], text, text, text, oauth1.signature_method, text, text, text, text, text, text, boolean, text, text, boolean, jsonb, text[]) IS
+    'changes what is given, sets back what reset names; of a preset it makes a row of one''s own';
+
+CREATE FUNCTION oauth1.drop_provider(name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_drop_provider'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.drop_provider(text) IS
+    'forgets a service; a preset that it stood before shows again';
+
+CREATE VIEW oauth1.providers WITH (security_barrier) AS
+SELECT p.*, false AS builtin
+FROM oauth1.provider p
+UNION ALL
+SELECT p.*, true
+FROM oauth1.preset p
+WHERE NOT EXISTS (SELECT FROM oauth1.provider own WHERE own.name = p.name);
+COMMENT ON VIEW oauth1.providers IS
+    'services, with the parameters of create_provider; builtin: as it came with the extension';
+
+-- Consumers
+
+CREATE FUNCTION oauth1.create_consumer(
+    name text,
+    provider text,
+    consumer_key text,
+    consumer_secret text DEFAULT NULL,
+    vars jsonb DEFAULT '{}',
+    private_key text DEFAULT NULL,
+    callback text DEFAULT NULL,
+    max_concurrency integer DEFAULT NULL,
+    rate_limit text DEFAULT NULL,
+    limit_group text DEFAULT NULL,
+    options jsonb DEFAULT '{}')
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_create_consumer'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.create_consumer(text, text, text, text, jsonb, text, text, integer, text, text, jsonb) IS
+    'stores our registration with a service; COPY oauth1.secrets_in keeps secrets out of statements';
+
+CREATE FUNCTION oauth1.alter_consumer(
+    name text,
+    provider text DEFAULT NULL,
+    consumer_key text DEFAULT NULL,
+    consumer_secret text DEFAULT NULL,
+    vars jsonb DEFAULT NULL,
+    private_key text DEFAULT NULL,
+    callback text DEFAULT NULL,
+    max_concurrency integer DEFAULT NULL,
+    rate_limit text DEFAULT NULL,
+    limit_group text DEFAULT NULL,
+    options jsonb DEFAULT NULL,
+    reset text[] DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_alter_consumer'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.alter_consumer(text, text, text, text, jsonb, text, text, integer, text, text, jsonb, text[]) IS
+    'changes what is given, sets back what reset names';
+
+CREATE FUNCTION oauth1.drop_consumer(name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_drop_consumer'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.drop_consumer(text) IS
+    'forgets a registration with its secrets, tokens and grants';
+
+CREATE FUNCTION oauth1._may_use(consumer text, token text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'oauth1_may_use_sql'
+LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._may_use(text, text) IS
+    'internal: whether the current role may use the consumer with this token; NULL: with any';
+
+CREATE VIEW oauth1.consumers WITH (security_barrier) AS
+SELECT c.name,
+       c.provider,
+       c.consumer_key,
+       c.vars,
+       EXISTS (SELECT FROM oauth1.secret s
+               WHERE s.consumer = c.name AND s.slot = '' AND s.kind = 'consumer_secret')
+           AS has_secret,
+       EXISTS (SELECT FROM oauth1.secret s
+               WHERE s.consumer = c.name AND s.slot = '' AND s.kind = 'private_key')
+           AS has_private_key,
+       c.callback,
+       c.max_concurrency,
+       c.rate_limit,
+       c.limit_group,
+       c.options,
+       c.created_at
+FROM oauth1.consumer c
+WHERE oauth1._may_use(c.name, NULL);
+COMMENT ON VIEW oauth1.consumers IS
+    'the registrations that the current role may use';
+
+-- Tokens
+
+CREATE FUNCTION oauth1.set_token(
+    consumer text,
+    token text,
+    token_secret text,
+    name text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_set_token'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.set_token(text, text, text, text) IS
+    'stores a token obtained elsewhere; COPY oauth1.tokens_in keeps its secret out of statements';
+
+CREATE FUNCTION oauth1.drop_token(consumer text, name text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_drop_token'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.drop_token(text, text) IS
+    'forgets a token with its secrets and grants; the service is not told';
+
+CREATE FUNCTION oauth1._token_times(
+    consumer text,
+    name text,
+    OUT last_used timestamptz,
+    OUT last_refusal timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME', 'oauth1_token_times'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._token_times(text, text) IS
+    'internal: when a token was last used and last refused, as far as this server remembers';
+
+CREATE VIEW oauth1.tokens WITH (security_barrier) AS
+SELECT t.consumer,
+       t.name,
+       t.token,
+       'access' AS state,
+       t.requested_by,
+       t.created_at,
+       t.expires_at,
+       times.last_used,
+       times.last_refusal
+FROM oauth1.token t
+     CROSS JOIN LATERAL oauth1._token_times(t.consumer, t.name) times
+WHERE oauth1._may_use(t.consumer, t.name)
+UNION ALL
+SELECT r.consumer,
+       r.name,
+       r.token,
+       'requested',
+       r.requested_by_name,
+       r.created_at,
+       r.expires_at,
+       NULL,
+       NULL
+FROM oauth1.request_token r
+WHERE oauth1._may_use(r.consumer, r.name);
+COMMENT ON VIEW oauth1.tokens IS
+    'the tokens that the current role may use; last_used and last_refusal are kept in memory only';
+
+-- Grants
+
+CREATE FUNCTION oauth1.grant_consumer(consumer text, role regrole)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_grant_consumer'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.grant_consumer(text, regrole) IS
+    'lets a role and its members make calls with a consumer and all its tokens';
+
+CREATE FUNCTION oauth1.revoke_consumer(consumer text, role regrole)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_revoke_consumer'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.revoke_consumer(text, regrole) IS
+    'takes back grant_consumer; grants of single tokens stay';
+
+CREATE FUNCTION oauth1.grant_token(consumer text, name text, role regrole)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_grant_token'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.grant_token(text, text, regrole) IS
+    'lets a role and its members make calls with one token of a consumer';
+
+CREATE FUNCTION oauth1.revoke_token_grant(consumer text, name text, role regrole)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_revoke_token_grant'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.revoke_token_grant(text, text, regrole) IS
+    'takes back grant_token';
+
+CREATE FUNCTION oauth1.adopt_grants()
+RETURNS integer
+AS 'MODULE_PATHNAME', 'oauth1_adopt_grants'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.adopt_grants() IS
+    'after a restore: gives the grants that count no more to the roles of the same names';
+
+CREATE FUNCTION oauth1._grant_is_valid(role_oid oid, role_name name)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'oauth1_grant_is_valid'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION oauth1._grant_is_valid(oid, name) IS
+    'internal: whether a role of that oid exists and has that name';
+
+CREATE FUNCTION oauth1._sees_grant(role_oid oid, role_name name)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'oauth1_sees_grant'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION oauth1._sees_grant(oid, name) IS
+    'internal: whether the current role may know of a grant: its own, or as the owner';
+
+CREATE VIEW oauth1.grants WITH (security_barrier) AS
+SELECT g.consumer,
+       nullif(g.token, '') AS token,
+       g.role_name AS role,
+       oauth1._grant_is_valid(g.role_oid, g.role_name) AS valid,
+       g.granted_at
+FROM oauth1.consumer_grant g
+WHERE oauth1._sees_grant(g.role_oid, g.role_name);
+COMMENT ON VIEW oauth1.grants IS
+    'who may use what; token NULL: every token; not valid: waits for adopt_grants()';
+
+-- Secrets by COPY
+
+CREATE FUNCTION oauth1._entry_begin()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'oauth1_entry_begin'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._entry_begin() IS
+    'internal: gets ready to take in rows';
+
+CREATE FUNCTION oauth1._entry_row()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'oauth1_entry_row'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._entry_row() IS
+    'internal: takes a row into memory, and judges nothing, since an error would show the row';
+
+CREATE FUNCTION oauth1._entry_end()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'oauth1_entry_end'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._entry_end() IS
+    'internal: checks the rows taken in, seals and stores their secrets, wipes them from memory';
+
+CREATE VIEW oauth1.secrets_in AS
+SELECT NULL::text AS consumer, NULL::text AS consumer_secret, NULL::text AS private_key
+WHERE false;
+COMMENT ON VIEW oauth1.secrets_in IS
+    'write-only: COPY oauth1.secrets_in FROM STDIN stores secrets of consumers';
+
+CREATE VIEW oauth1.tokens_in AS
+SELECT NULL::text AS consumer, NULL::text AS name, NULL::text AS token, NULL::text AS token_secret
+WHERE false;
+COMMENT ON VIEW oauth1.tokens_in IS
+    'write-only: COPY oauth1.tokens_in FROM STDIN stores tokens and their secrets';
+
+DO $$
+DECLARE
+    relation text;
+BEGIN
+    FOREACH relation IN ARRAY ARRAY['secrets_in', 'tokens_in']
+    LOOP
+        EXECUTE format('CREATE TRIGGER entry_begin BEFORE INSERT
+            ON oauth1.%I FOR EACH STATEMENT EXECUTE FUNCTION oauth1._entry_begin()', relation);
+        EXECUTE format('CREATE TRIGGER entry_row INSTEAD OF INSERT
+            ON oauth1.%I FOR EACH ROW EXECUTE FUNCTION oauth1._entry_row()', relation);
+        EXECUTE format('CREATE TRIGGER entry_end AFTER INSERT
+            ON oauth1.%I FOR EACH STATEMENT EXECUTE FUNCTION oauth1._entry_end()', relation);
+        EXECUTE format('COMMENT ON TRIGGER entry_begin ON oauth1.%I
+            IS ''gets ready to take in rows''', relation);
+        EXECUTE format('COMMENT ON TRIGGER entry_row ON oauth1.%I
+            IS ''takes in a row''', relation);
+        EXECUTE format('COMMENT ON TRIGGER entry_end ON oauth1.%I
+            IS ''stores the rows taken in''', relation);
+    END LOOP;
+END
+$$;
+
+-- ---------------------------------------------------------------- keys
+
+-- ---------------------------------------------------------------- the three-legged flow
+
+-- ---------------------------------------------------------------- signed calls
+
+-- ---------------------------------------------------------------- privileges
+
