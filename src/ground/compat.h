@@ -11,4 +11,37 @@
 #error "oauth1 needs PostgreSQL 15 or later"
 #endif
 
+/*
+ * A wait set that outlives transactions, and the event a wait is shown as in
+ * pg_stat_activity.  17 replaced the memory context by a resource owner and
+ * lets extensions name their events.
+ */
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+static inline WaitEventSet *
+oauth1_create_wait_set(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+static inline uint32
+oauth1_wait_event(void)
+{
+#if PG_VERSION_NUM >= 170000
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = WaitEventExtensionNew("Oauth1Transfer");
+	return event;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
 #endif							/* OAUTH1_COMPAT_H */
