@@ -1,0 +1,35 @@
+"""What arrived, one JSON object a line, written before the answer is sent: the truth that
+tests count and compare with."""
+import base64
+import json
+import threading
+import time
+
+
+class Ledger:
+    """Fields of a line: n (from 1), time, scheme, connection (its number), request (its number
+    on that connection), method, target (the bytes of the request line, as Latin-1), version,
+    headers ([[name, value], ...] in order), body (Base64), transmission (header, query, body
+    or null), oauth (decoded, with realm), base_string (oauthlib's), verdict ("ok", an
+    oauth_problem, or null for what is not signed), detail."""
+
+    def __init__(self, path):
+        self.path = path
+        self.lock = threading.Lock()
+        self.file = open(path, "a", encoding="utf-8")
+        self.count = 0
+
+    def write(self, wire):
+        with self.lock:
+            self.count += 1
+            line = {
+                "n": self.count, "time": time.time(), "scheme": wire.scheme,
+                "connection": wire.connection, "request": wire.request,
+                "method": wire.method, "target": wire.target, "version": wire.version,
+                "headers": wire.headers, "body": base64.b64encode(wire.body).decode(),
+                "transmission": wire.transmission(), "oauth": wire.oauth,
+                "base_string": wire.base_string, "verdict": wire.verdict,
+                "detail": wire.detail,
+            }
+            self.file.write(json.dumps(line) + "\n")
+            self.file.flush()

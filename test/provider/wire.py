@@ -1,0 +1,243 @@
+"""HTTP/1.1 as it is on the wire: read a request exactly, send an answer exactly, or badly."""
+import itertools
+import socket
+import struct
+import time
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import urlsplit
+
+from answer import FORM, Answer, problem
+import endpoints
+import flaky
+from judge import Refused
+
+_connections = itertools.count(1)
+
+
+class Wire:
+    """A request as it was received, and what was found out about it."""
+
+    def __init__(self, handler, body):
+        self.scheme = handler.server.scheme
+        self.connection = handler.number
+        self.request = handler.served
+        self.method, self.target, self.version = handler.requestline.split(" ", 2)
+        self.headers = [[name, value] for name, value in handler.headers.items()]
+        self.body = body
+        self.oauth = {}
+        self.base_string = None
+        self.verdict = None
+        self.detail = ""
+
+    @property
+    def url(self):
+        """The URL the client meant (RFC 5849 3.4.1.2: scheme, Host header, target)."""
+        if self.target.startswith("/"):
+            return "%s://%s%s" % (self.scheme, self.header("Host"), self.target)
+        return self.target
+
+    def header(self, name):
+        for given, value in self.headers:
+            if given.lower() == name.lower():
+                return value
+        return ""
+
+    def header_map(self):
+        return {name: value for name, value in self.headers}
+
+    def is_form(self):
+        return FORM in self.header("Content-Type").lower()
+
+    def transmission(self):
+        """Where the oauth_ parameters stood."""
+        if self.header("Authorization")[:6].lower() == "oauth ":
+            return "header"
+        if self.is_form() and b"oauth_" in self.body:
+            return "body"
+        return "query" if "oauth_" in urlsplit(self.target).query else None
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def setup(self):
+        self.number = next(_connections)
+        self.served = 0
+        super().setup()
+
+    def log_message(self, format, *args):
+        pass
+
+    def handle(self):
+        try:
+            super().handle()
+        except OSError:  # the client went away, which many tests do
+            self.close_connection = True
+
+    def finish(self):
+        try:
+            super().finish()
+        except OSError:
+            pass
+
+    def __getattr__(self, name):
+        # http.server looks for do_METHOD: every method is answered.
+        if name.startswith("do_"):
+            return self.answer_request
+        raise AttributeError(name)
+
+    def answer_request(self):
+        self.served += 1
+        wire = Wire(self, self.read_body())
+        answer = self.server.service.answer(wire)
+        self.send(answer)
+
+    def read_body(self):
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            body = b""
+            while True:
+                size = int(self.rfile.readline().split(b";")[0], 16)
+                body += self.rfile.read(size)
+                self.rfile.readline()
+                if size == 0:
+                    return body
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    # -- Sending
+
+    def send(self, answer):
+        """Send it the way answer.send says."""
+        ways = answer.send
+        if ways.get("first_byte"):
+            time.sleep(ways["first_byte"] / 1000)
+        if "hangup" in ways or ("hangup_reused" in ways and self.served > 1):
+            self.close_connection = True
+        elif "reset" in ways:
+            self.reset()
+        elif "hang" in ways:
+            self.rfile.read(1)
+            self.close_connection = True
+        else:
+            self.send_head(answer)
+            if self.command != "HEAD" and answer.status not in (204, 304):
+                self.send_body(answer.body, ways)
+            self.wfile.flush()
+
+    def send_head(self, answer):
+        ways = answer.send
+        if "garbage" in ways:
+            self.wfile.write(b"220 mail.example ESMTP ready\r\n")
+        for _ in range(self.count(ways, "interim", 3)):
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+        reason = self.responses.get(answer.status, ("Odd Status",))[0]
+        head = "HTTP/1.1 %d %s\r\nDate: %s\r\n" % (answer.status, reason,
+                                                   self.date_time_string())
+        for name, value in answer.headers + self.framing(answer):
+            head += "%s: %s\r\n" % (name, value)
+        for n in range(self.count(ways, "more_headers", 100)):
+            head += "X-More-%d: %s\r\n" % (n, "m" * 1000)
+        head = (head + "\r\n").encode("latin-1")
+        if "half_header" in ways:
+            head = head[:len(head) // 2]
+            self.close_connection = True
+            answer.body = b""
+        self.wfile.write(head)
+
+    @staticmethod
+    def count(ways, name, default):
+        return (ways[name] if ways[name] is not None else default) if name in ways else 0
+
+    def framing(self, answer):
+        """The headers that say where the body ends."""
+        ways = answer.send
+        if any(way in ways for way in ("chunked", "bad_chunk", "endless")):
+            return [("Transfer-Encoding", "chunked")]
+        if "no_length" in ways:
+            self.close_connection = True
+            return [("Connection", "close")]
+        if answer.status == 204 or answer.status < 200:
+            return []
+        return [("Content-Length", len(answer.body) + self.count(ways, "truncate", 100))]
+
+    def send_body(self, body, ways):
+        half = len(body) // 2
+        if "drip" in ways:
+            for n in range(len(body)):
+                self.send_now(body[n:n + 1], ways["drip"])
+        elif "slow_body" in ways:
+            self.send_now(body[:half], ways["slow_body"])
+            self.wfile.write(body[half:])
+        elif "reset_body" in ways:
+            self.send_now(body[:half], 50)
+            self.reset()
+        elif "chunked" in ways:
+            size = ways["chunked"] or 7
+            for n in range(0, len(body), size):
+                self.send_chunk(body[n:n + size])
+            self.wfile.write(b"0\r\n\r\n")
+        elif "bad_chunk" in ways:
+            self.wfile.write(b"zz\r\n" + body + b"\r\n")
+            self.close_connection = True
+        elif "endless" in ways:
+            while True:
+                self.send_chunk(b"0123456789abcdef" * 1024)
+        else:
+            self.wfile.write(body)
+        if "truncate" in ways:
+            self.close_connection = True
+
+    def send_now(self, data, milliseconds):
+        self.wfile.write(data)
+        self.wfile.flush()
+        time.sleep((milliseconds or 0) / 1000)
+
+    def send_chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def reset(self):
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # A TLS socket would send its close_notify first: close what lies beneath.
+        socket.socket(fileno=self.connection.detach()).close()
+        self.close_connection = True
+        raise ConnectionResetError
+
+
+class Service:
+    """The endpoints over one store, one judge, one ledger."""
+
+    def __init__(self, store, judge, ledger):
+        self.store = store
+        self._judge = judge
+        self.ledger = ledger
+
+    def judge(self, wire, expect):
+        """As Judge.judge, and remember the verdict."""
+        try:
+            judged = self._judge.judge(wire, expect)
+        except Refused as refused:
+            wire.verdict, wire.detail = refused.problem, refused.detail
+            raise
+        wire.verdict = "ok"
+        return judged
+
+    def answer(self, wire):
+        """The Answer to the request; it is in the ledger before this returns."""
+        modes, rest = flaky.split(wire.target)
+        endpoint = endpoints.find(urlsplit(rest).path)
+        try:
+            answer = endpoint(self, wire) if endpoint else Answer(404, "no such path\n",
+                                                                  "text/plain")
+        except Refused as refused:
+            if wire.verdict == "ok":
+                wire.verdict, wire.detail = refused.problem, refused.detail
+            answer = problem(refused)
+        except (ValueError, KeyError) as error:
+            answer = Answer(400, "%s\n" % error, "text/plain")
+        try:
+            flaky.spoil(answer, modes)
+        except (KeyError, ValueError) as error:
+            answer = Answer(404, "bad mode: %s\n" % error, "text/plain")
+        self.ledger.write(wire)
+        return answer
