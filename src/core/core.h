@@ -73,7 +73,7 @@ typedef struct oa1_text
  * The caller's allocator.  old == NULL: allocate new_size bytes; new_size == 0:
  * release old (of old_size bytes) and return NULL.  Never throws; NULL means no
  * memory.  The buffer never asks for anything else, so a plain malloc/free or
- * a memory context serves.
+ * a memory context serves.  Memory is aligned for any type.
  */
 typedef void *(*oa1_grow) (void *context, void *old, size_t old_size, size_t new_size);
 
@@ -165,12 +165,12 @@ extern bool oa1_url_is_under(const oa1_url *url, const oa1_url *prefix);
 /* ---------------------------------------------------------------- parameters (3.4.1.3) */
 
 /*
- * The parameters to be signed, each encoded once.  Every occurrence counts;
- * oauth_signature is left out wherever it stands.
+ * The parameters to be signed.  Every occurrence counts; oauth_signature is left
+ * out wherever it stands.
  */
 typedef struct oa1_parameters
 {
-	oa1_buffer	octets;			/* the encoded names and values */
+	oa1_buffer	octets;			/* names and values, as they stand in the base string */
 	oa1_buffer	entries;		/* array of private structs, one a parameter */
 	size_t		count;
 	bool		sorted;
@@ -189,6 +189,7 @@ extern void oa1_parameters_free(oa1_parameters *parameters);
 
 /* ---------------------------------------------------------------- base string (3.4.1.1) */
 
+/* parameters is all that is signed: the caller has added url->query to it. */
 extern oa1_status oa1_base_string(oa1_buffer *out, oa1_text http_method, const oa1_url *url,
 								  oa1_parameters *parameters);
 
@@ -250,7 +251,7 @@ extern oa1_status oa1_signer_verify(oa1_signer *signer, oa1_text base_string, oa
 									bool *matches);
 extern void oa1_signer_free(oa1_signer *signer);
 
-/* oauth_body_hash: Base64 of the method's hash of body (as of hash_method, for a provider's choice). */
+/* oauth_body_hash: Base64 of body's hash by hash_method, the signature's or a provider's choice. */
 extern oa1_status oa1_body_hash(oa1_method hash_method, oa1_text body, oa1_buffer *out);
 
 /* 16 random octets in, 26 characters of A-Z and 2-7 out: 128 bits, as the caller drew them. */
@@ -280,7 +281,8 @@ typedef struct oa1_authorization_reader
 extern oa1_status oa1_authorization_begin(oa1_authorization_reader *reader, oa1_text header,
 										  oa1_buffer *out);
 /*
- * *more = false at the end.  pair points into out's memory: out is reserved to
+ * *more = false at the end, where a name that came twice is refused: act on no
+ * parameter before.  pair points into out's memory: out is reserved to
  * the header's length at _begin, so earlier pairs stay good.  realm is
  * unescaped, not percent-decoded.
  */

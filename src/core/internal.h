@@ -1,0 +1,75 @@
+/*
+ * internal.h
+ *	  What the core's files share among themselves; nobody else includes it.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#ifndef OA1_INTERNAL_H
+#define OA1_INTERNAL_H
+
+#include <string.h>
+
+#include "core/core.h"
+
+/*
+ * An octet as it stands in encoded text, and how many octets that is.  A writer
+ * stores the whole array and advances by length: no branch, and one store an
+ * octet.  The store may run past the text's end, into the buffer's slack.
+ */
+typedef struct oa1_encoded
+{
+	char		octets[7];
+	unsigned char length;
+} oa1_encoded;
+
+#define OA1_BUFFER_SLACK sizeof(oa1_encoded)
+
+extern const oa1_encoded oa1_encoded_once[256];
+extern const oa1_encoded oa1_encoded_twice[256];
+
+/* Stores octet's encoding at to; returns where the next one goes. */
+static inline char *
+oa1_put(char *to, const oa1_encoded *encoding, unsigned char octet)
+{
+	memcpy(to, &encoding[octet], sizeof(oa1_encoded));
+	return to + encoding[octet].length;
+}
+
+/*
+ * How much room value's encoding needs at most.  Where the plain guess does not
+ * exceed available, and the value is short, that is it; otherwise value is
+ * counted, so that memory follows what is written.
+ */
+extern size_t oa1_encoded_room(const oa1_encoded *encoding, oa1_text value, size_t available);
+
+/*
+ * Reads the octet that value's escape at offset stands for ('%' has been seen
+ * there).  Returns -1 where two hexadecimal digits do not follow.
+ */
+extern int	oa1_escape_octet(oa1_text value, size_t offset);
+
+/* Percent decoding, with '+' read as plus; on failure nothing is appended. */
+extern oa1_status oa1_decode(oa1_buffer *out, oa1_text value, char plus);
+
+/* Octet for octet: below 0, 0 or above 0, a prefix before what it begins. */
+extern int	oa1_text_compare(oa1_text a, oa1_text b);
+extern bool oa1_text_equal(oa1_text a, oa1_text b);
+
+/* RFC 9110, 5.6.2: what a method and a header's parameter name are made of. */
+extern bool oa1_is_token(oa1_text text);
+
+/* As qsort's, with what the comparison needs to know. */
+typedef int (*oa1_compare) (const void *a, const void *b, const void *context);
+extern void oa1_sort(void *base, size_t count, size_t size, oa1_compare compare,
+					 const void *context);
+
+/* As oa1_parameters_write, encoded once more. */
+extern oa1_status oa1_parameters_write_encoded(oa1_parameters *parameters, oa1_buffer *out);
+
+/*
+ * Puts names in order and tells whether one of them occurs twice.  n log n at
+ * worst, whoever chose the names.
+ */
+extern bool oa1_names_repeat(oa1_text *names, size_t count);
+
+#endif							/* OA1_INTERNAL_H */
