@@ -616,7 +616,213 @@ $$;
 
 -- ---------------------------------------------------------------- the three-legged flow
 
+-- Each writes: a request token or an access token. PARALLEL UNSAFE.
+
+CREATE FUNCTION oauth1.request_token(
+    consumer text,
+    callback text DEFAULT NULL,
+    params jsonb DEFAULT '{}',
+    name text DEFAULT 'default',
+    OUT oauth_token text,
+    OUT authorize_url text)
+RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'oauth1_request_token';
+
+COMMENT ON FUNCTION oauth1.request_token(text, text, jsonb, text)
+IS 'asks for a request token (RFC 5849, 2.1) and gives the URL that the user opens to allow it';
+
+CREATE FUNCTION oauth1.access_token(
+    oauth_token text,
+    oauth_verifier text,
+    OUT consumer text,
+    OUT name text,
+    OUT params jsonb)
+RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'oauth1_access_token';
+
+COMMENT ON FUNCTION oauth1.access_token(text, text)
+IS 'exchanges an allowed request token for an access token (RFC 5849, 2.3) and stores it; params are what else the provider said';
+
+CREATE FUNCTION oauth1.handle_callback(
+    callback_url text,
+    OUT consumer text,
+    OUT name text,
+    OUT params jsonb)
+RETURNS record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'oauth1_handle_callback';
+
+COMMENT ON FUNCTION oauth1.handle_callback(text)
+IS 'takes the URL that the user was redirected to: exchanges the token, or says why the user or the provider refused';
+
+CREATE FUNCTION oauth1.renew_token(consumer text, name text DEFAULT 'default')
+RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'oauth1_renew_token';
+
+COMMENT ON FUNCTION oauth1.renew_token(text, text)
+IS 'renews an access token at the provider''s renew_url, or with its session handle';
+
+CREATE FUNCTION oauth1.revoke_token(consumer text, name text DEFAULT 'default')
+RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'oauth1_revoke_token';
+
+COMMENT ON FUNCTION oauth1.revoke_token(text, text)
+IS 'revokes an access token at the provider''s revoke_url and deletes it here';
+
 -- ---------------------------------------------------------------- signed calls
+
+-- VOLATILE: the planner would otherwise make a call to estimate a plan. PARALLEL
+-- RESTRICTED: connections and credentials are the session's.
+
+CREATE FUNCTION oauth1.http_get(
+    consumer text,
+    url text,
+    params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'oauth1_http_get';
+
+COMMENT ON FUNCTION oauth1.http_get(text, text, jsonb, jsonb, text, integer)
+IS 'makes a signed GET; call it in FROM or LATERAL: (http_get(...)).* is one call a column';
+
+CREATE FUNCTION oauth1.http_head(
+    consumer text,
+    url text,
+    params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'oauth1_http_head';
+
+COMMENT ON FUNCTION oauth1.http_head(text, text, jsonb, jsonb, text, integer)
+IS 'makes a signed HEAD; call it in FROM or LATERAL: (http_head(...)).* is one call a column';
+
+CREATE FUNCTION oauth1.http_post(
+    consumer text,
+    url text,
+    body_json jsonb DEFAULT NULL,
+    form jsonb DEFAULT NULL,
+    body text DEFAULT NULL,
+    body_bytes bytea DEFAULT NULL,
+    content_type text DEFAULT NULL,
+    files jsonb DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'oauth1_http_post';
+
+COMMENT ON FUNCTION oauth1.http_post(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer)
+IS 'makes a signed POST with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
+
+CREATE FUNCTION oauth1.http_put(
+    consumer text,
+    url text,
+    body_json jsonb DEFAULT NULL,
+    form jsonb DEFAULT NULL,
+    body text DEFAULT NULL,
+    body_bytes bytea DEFAULT NULL,
+    content_type text DEFAULT NULL,
+    files jsonb DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'oauth1_http_put';
+
+COMMENT ON FUNCTION oauth1.http_put(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer)
+IS 'makes a signed PUT with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
+
+CREATE FUNCTION oauth1.http_patch(
+    consumer text,
+    url text,
+    body_json jsonb DEFAULT NULL,
+    form jsonb DEFAULT NULL,
+    body text DEFAULT NULL,
+    body_bytes bytea DEFAULT NULL,
+    content_type text DEFAULT NULL,
+    files jsonb DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'oauth1_http_patch';
+
+COMMENT ON FUNCTION oauth1.http_patch(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer)
+IS 'makes a signed PATCH with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
+
+CREATE FUNCTION oauth1.http_delete(
+    consumer text,
+    url text,
+    body_json jsonb DEFAULT NULL,
+    form jsonb DEFAULT NULL,
+    body text DEFAULT NULL,
+    body_bytes bytea DEFAULT NULL,
+    content_type text DEFAULT NULL,
+    files jsonb DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'oauth1_http_delete';
+
+COMMENT ON FUNCTION oauth1.http_delete(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer)
+IS 'makes a signed DELETE with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
+
+CREATE FUNCTION oauth1.request(
+    http_method text,
+    url text,
+    body_json jsonb DEFAULT NULL,
+    form jsonb DEFAULT NULL,
+    body text DEFAULT NULL,
+    body_bytes bytea DEFAULT NULL,
+    content_type text DEFAULT NULL,
+    files jsonb DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL)
+RETURNS oauth1.http_request
+LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'oauth1_make_request';
+
+COMMENT ON FUNCTION oauth1.request(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb)
+IS 'a request with its query and body in octets, to be sent by http_call';
+
+CREATE FUNCTION oauth1.http_call(
+    consumer text,
+    request oauth1.http_request,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'oauth1_http_call';
+
+COMMENT ON FUNCTION oauth1.http_call(text, oauth1.http_request, text, integer)
+IS 'signs a request and sends it; call it in FROM or LATERAL';
+
+CREATE FUNCTION oauth1.raise_for_status(response oauth1.http_response)
+RETURNS oauth1.http_response
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'oauth1_raise_for_status';
+
+COMMENT ON FUNCTION oauth1.raise_for_status(oauth1.http_response)
+IS 'the response itself; an error (OA010) where its status is 400 or above';
 
 -- ---------------------------------------------------------------- privileges
 

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -132,4 +133,51 @@ text *
 oauth1_text_from_ascii(oa1_text value)
 {
 	return cstring_to_text_with_len(value.length > 0 ? value.data : "", value.length);
+}
+
+static bool
+is_ascii(oa1_text text)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < text.length; i++)
+	{
+		all |= (unsigned char) text.data[i];
+		if (text.data[i] == '\0')
+			return false;
+	}
+	return all < 0x80;
+}
+
+char *
+oauth1_try_server(oa1_text text, int encoding, size_t *length)
+{
+	int			server = GetDatabaseEncoding();
+	Oid			conversion;
+	size_t		room;
+	char	   *result;
+	int			converted;
+
+	*length = text.length;
+	if (is_ascii(text) || server == encoding || server == PG_SQL_ASCII)
+	{
+		if (memchr(text.data, '\0', text.length) != NULL ||
+			!pg_verify_mbstr(server, text.data, text.length, true))
+			return NULL;
+		return pnstrdup(text.data, text.length);
+	}
+	if (!pg_verify_mbstr(encoding, text.data, text.length, true))
+		return NULL;
+	conversion = FindDefaultConversionProc(encoding, server);
+	room = text.length * MAX_CONVERSION_GROWTH + 1;
+	if (!OidIsValid(conversion) || room > MaxAllocSize)
+		return NULL;
+	result = palloc(room);
+	converted = pg_do_encoding_conversion_buf(conversion, encoding, server,
+											  (unsigned char *) text.data, text.length,
+											  (unsigned char *) result, room, true);
+	if (converted != text.length)
+		return NULL;
+	*length = strlen(result);
+	return result;
 }

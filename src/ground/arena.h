@@ -45,4 +45,11 @@ extern char *oauth1_cstring_from_utf8(oa1_text value);
 /* The text datum of octets known to be ASCII, as every encoder writes: no check, no conversion. */
 extern text *oauth1_text_from_ascii(oa1_text value);
 
+/*
+ * Text of a server on the network, in a PostgreSQL encoding: in the server
+ * encoding and palloc'd, NUL-terminated, *length set; or NULL where it is
+ * malformed, holds a NUL or has a character the server encoding has not.
+ */
+extern char *oauth1_try_server(oa1_text text, int encoding, size_t *length);
+
 #endif							/* OAUTH1_ARENA_H */

@@ -44,4 +44,26 @@ oauth1_wait_event(void)
 #endif
 }
 
+/* The JSON parser's actions report errors from 16 on; its lexer is made differently from 17 on. */
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+
+#if PG_VERSION_NUM >= 160000
+#define OAUTH1_JSON_ACTION JsonParseErrorType
+#define OAUTH1_JSON_ACTION_DONE return JSON_SUCCESS
+#else
+#define OAUTH1_JSON_ACTION void
+#define OAUTH1_JSON_ACTION_DONE return
+#endif
+
+static inline JsonLexContext *
+oauth1_json_lexer(char *json, int length)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, json, length, GetDatabaseEncoding(), true);
+#else
+	return makeJsonLexContextCstringLen(json, length, GetDatabaseEncoding(), true);
+#endif
+}
+
 #endif							/* OAUTH1_COMPAT_H */

@@ -1,0 +1,195 @@
+/*
+ * compose.c
+ *	  One message and one credential made into the request that is sent.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "utils/memutils.h"
+
+#include "ground/arena.h"
+#include "ground/errors.h"
+#include "ground/protocol.h"
+#include "ground/random.h"
+#include "ground/settings.h"
+#include "work/compose.h"
+
+/* The oauth_body_hash extension: which bodies have one is the provider's choice. */
+static oa1_text
+body_hash(const oauth1_provider *provider, const oauth1_message *message)
+{
+	oa1_method	method = provider->signature_method;
+	oa1_buffer	hash;
+
+	if (provider->body_hash == OAUTH1_BODY_HASH_OFF || oauth1_message_is_form(message))
+		return (oa1_text) {NULL, 0};
+	if (provider->body_hash == OAUTH1_BODY_HASH_AUTO && !message->has_body)
+		return (oa1_text) {NULL, 0};
+	if (provider->options.has_body_hash_method)
+		method = provider->options.body_hash_method;
+	oauth1_buffer_init(&hash, CurrentMemoryContext);
+	oauth1_check_core(oa1_body_hash(method, message->body, &hash), "body");
+	return oa1_buffer_text(&hash);
+}
+
+/* The oauth_ parameters to be sent, but for the signature (3.1). */
+static void
+protocol_parameters(const oauth1_composition *composition, const oauth1_message *message,
+					oauth1_pairs *sent)
+{
+	const oauth1_credential *credential = composition->credential;
+	const oauth1_credential_token *token =
+		composition->token ? composition->token : &credential->token;
+	char	   *nonce = palloc(OA1_NONCE_LENGTH);
+	oauth1_protocol protocol = {
+		.consumer_key = credential->consumer_key,
+		.token = token->token,
+		.method = credential->provider->signature_method,
+		.timestamp = (int64) time(NULL),
+		.nonce = {nonce, OA1_NONCE_LENGTH},
+		.body_hash = body_hash(credential->provider, message),
+	};
+	oauth1_pairs none;
+	oauth1_pairs signed_only;
+
+	oauth1_draw_nonce(nonce);
+	if (protocol.token.data == NULL && credential->provider->options.empty_token)
+		protocol.token = OA1_TEXT("");
+	oauth1_pairs_init(&none, 0);
+	oauth1_pairs_init(&signed_only, 0);
+	oauth1_pairs_init(sent, OAUTH1_PROTOCOL_COUNT + 2);
+	oauth1_protocol_parameters(&protocol,
+							   composition->protocol ? composition->protocol : &none,
+							   sent, &signed_only);
+}
+
+/* The base string over the URL's query, the form and the oauth_ parameters (3.4.1). */
+static oa1_text
+base_string(const oauth1_message *message, const oa1_url *url, const oauth1_pairs *sent)
+{
+	oa1_parameters parameters;
+	oa1_buffer	out;
+
+	oa1_parameters_init(&parameters, oauth1_arena_grow, CurrentMemoryContext, OAUTH1_MAX_TEXT);
+	oauth1_check_core(oa1_parameters_add_form(&parameters, url->query), "query of the URL");
+	if (oauth1_message_is_form(message))
+		oauth1_check_core(oa1_parameters_add_form(&parameters, message->body), "form");
+	for (size_t i = 0; i < sent->count; i++)
+		oauth1_check_core(oa1_parameters_add(&parameters, sent->data[i].name,
+											 sent->data[i].value), "parameter");
+	oauth1_buffer_init(&out, CurrentMemoryContext);
+	oauth1_check_core(oa1_base_string(&out, message->http_method, url, &parameters),
+					  "base string");
+	oa1_parameters_free(&parameters);
+	return oa1_buffer_text(&out);
+}
+
+static void
+send_in_header(const oauth1_composition *composition, const oa1_url *url,
+			   const oauth1_pairs *sent, oauth1_pairs *headers)
+{
+	/* With PLAINTEXT the field holds the secrets. */
+	oa1_buffer *field = oauth1_secret_buffer(CurrentMemoryContext);
+
+	oauth1_check_core(oa1_authorization_write(field,
+											  oauth1_credential_realm(composition->credential,
+																	  url),
+											  sent->data, sent->count), "realm");
+	oauth1_pairs_add(headers, OA1_TEXT("Authorization"), oa1_buffer_text(field));
+}
+
+static void
+send_in_query(const oa1_url *url, const oauth1_pairs *sent, oauth1_request *request)
+{
+	oa1_buffer *out = oauth1_secret_buffer(CurrentMemoryContext);
+
+	oa1_buffer_append_text(out, url->text);
+	if (!url->has_query)
+		oa1_buffer_append_char(out, '?');
+	oauth1_append_pairs(out, sent, url->query.length == 0);
+	oauth1_check_core(out->status, "url");
+	request->url = oa1_buffer_text(out);
+}
+
+static void
+send_in_body(const oauth1_message *message, const oauth1_pairs *sent, oauth1_request *request)
+{
+	oa1_buffer *out = oauth1_secret_buffer(CurrentMemoryContext);
+
+	oa1_buffer_append_text(out, message->body);
+	oauth1_append_pairs(out, sent, message->body.length == 0);
+	oauth1_check_core(out->status, "form");
+	request->body = oa1_buffer_text(out);
+}
+
+static bool
+has_header(const oauth1_pairs *headers, oa1_text name)
+{
+	for (size_t i = 0; i < headers->count; i++)
+		if (headers->data[i].name.length == name.length &&
+			pg_strncasecmp(headers->data[i].name.data, name.data, name.length) == 0)
+			return true;
+	return false;
+}
+
+static void
+add_default_header(oauth1_pairs *headers, oa1_text name, const char *value)
+{
+	if (value != NULL && value[0] != '\0' && !has_header(headers, name))
+		oauth1_pairs_add(headers, name, oauth1_utf8_from_cstring(value));
+}
+
+/* The caller's fields first; a provider's stands back where the caller has that name. */
+static void
+collect_headers(const oauth1_composition *composition, const oauth1_message *message,
+				oauth1_pairs *headers)
+{
+	const oauth1_credential *credential = composition->credential;
+	const char *user_agent = credential->provider->options.user_agent;
+
+	oauth1_pairs_init(headers, message->headers.count + credential->header_count + 4);
+	for (size_t i = 0; i < message->headers.count; i++)
+		oauth1_pairs_add(headers, message->headers.data[i].name, message->headers.data[i].value);
+	for (size_t i = 0; i < credential->header_count; i++)
+		if (!has_header(&message->headers, credential->headers[i].name))
+			oauth1_pairs_add(headers, credential->headers[i].name, credential->headers[i].value);
+	add_default_header(headers, OA1_TEXT("User-Agent"),
+					   user_agent ? user_agent : oauth1_user_agent);
+	add_default_header(headers, OA1_TEXT("Accept"), "*/*");
+	if (message->content_type.data != NULL)
+		oauth1_pairs_add(headers, OA1_TEXT("Content-Type"), message->content_type);
+}
+
+void
+oauth1_compose(const oauth1_composition *composition, const oauth1_message *message,
+			   const oa1_url *url, oauth1_request *request)
+{
+	oauth1_transmission transmission = composition->transmission;
+	oa1_buffer *signature = oauth1_secret_buffer(CurrentMemoryContext);
+	oauth1_pairs sent;
+	oauth1_pairs headers;
+
+	if (transmission == OAUTH1_BODY && !oauth1_message_is_form(message))
+		transmission = OAUTH1_QUERY;
+	protocol_parameters(composition, message, &sent);
+	oauth1_credential_sign(composition->credential, composition->token,
+						   base_string(message, url, &sent), signature);
+	oauth1_pairs_add(&sent, OA1_TEXT("oauth_signature"), oa1_buffer_text(signature));
+
+	collect_headers(composition, message, &headers);
+	request->http_method = message->http_method;
+	request->url = url->text;
+	request->body = message->body;
+	request->has_body = message->has_body;
+	if (transmission == OAUTH1_HEADER)
+		send_in_header(composition, url, &sent, &headers);
+	else if (transmission == OAUTH1_QUERY)
+		send_in_query(url, &sent, request);
+	else
+		send_in_body(message, &sent, request);
+	request->headers = headers.data;
+	request->header_count = headers.count;
+}

@@ -1,0 +1,361 @@
+/*
+ * message.c
+ *	  What a caller wants to be sent, before it is signed.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "ground/arena.h"
+#include "ground/errors.h"
+#include "ground/header.h"
+#include "work/message.h"
+
+#define FORM_TYPE "application/x-www-form-urlencoded"
+
+/* Attributes of oauth1.http_request, from 1. */
+enum
+{
+	REQUEST_METHOD = 1,
+	REQUEST_URL,
+	REQUEST_HEADERS,
+	REQUEST_CONTENT_TYPE,
+	REQUEST_BODY,
+	REQUEST_COLUMNS = REQUEST_BODY
+};
+
+/* Where an argument stands, counted from url. */
+enum
+{
+	ARGUMENT_URL,
+	ARGUMENT_BODY_JSON,
+	ARGUMENT_FORM,
+	ARGUMENT_BODY,
+	ARGUMENT_BODY_BYTES,
+	ARGUMENT_CONTENT_TYPE,
+	ARGUMENT_FILES,
+	ARGUMENT_PARAMS,
+	ARGUMENT_HEADERS
+};
+
+oa1_text
+oauth1_required_text(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+	return oauth1_utf8_from_text(PG_GETARG_TEXT_PP(n));
+}
+
+static bool
+equals_ignoring_case(oa1_text text, const char *word)
+{
+	return text.length == strlen(word) && pg_strncasecmp(text.data, word, text.length) == 0;
+}
+
+/* ---------------------------------------------------------------- header fields */
+
+static void
+set_content_type(oauth1_message *message, oa1_text content_type)
+{
+	oauth1_check_header_value(OA1_TEXT("content-type"), content_type);
+	if (message->content_type.data != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("content type is given twice"),
+				 errdetail("It stands in content_type or as a header.")));
+	message->content_type = content_type;
+}
+
+/* A Content-Type among the headers decides what is signed, so it becomes the message's. */
+static void
+add_headers(oauth1_message *message, Jsonb *headers)
+{
+	oauth1_pairs given;
+
+	oauth1_pairs_init(&given, 0);
+	oauth1_pairs_from_jsonb(&given, headers, "headers");
+	for (size_t i = 0; i < given.count; i++)
+	{
+		const oa1_pair *header = &given.data[i];
+
+		if (equals_ignoring_case(header->name, "content-type"))
+			set_content_type(message, header->value);
+		else
+		{
+			oauth1_check_header_name(header->name);
+			oauth1_check_header_value(header->name, header->value);
+			oauth1_pairs_add(&message->headers, header->name, header->value);
+		}
+	}
+}
+
+/* ---------------------------------------------------------------- method and URL */
+
+static oa1_text
+upper_case(oa1_text method)
+{
+	char	   *upper = palloc(method.length + 1);
+
+	for (size_t i = 0; i < method.length; i++)
+		upper[i] = pg_ascii_toupper(method.data[i]);
+	upper[method.length] = '\0';
+	return (oa1_text) {upper, method.length};
+}
+
+/* A fragment is never sent, and nothing may be appended behind one. */
+static oa1_text
+without_fragment(oa1_text url)
+{
+	const char *hash = memchr(url.data, '#', url.length);
+
+	if (hash != NULL)
+		url.length = hash - url.data;
+	return url;
+}
+
+void
+oauth1_append_pairs(oa1_buffer *out, const oauth1_pairs *pairs, bool first)
+{
+	for (size_t i = 0; i < pairs->count; i++)
+	{
+		if (i > 0 || !first)
+			oa1_buffer_append_char(out, '&');
+		oa1_percent_encode(out, pairs->data[i].name);
+		oa1_buffer_append_char(out, '=');
+		oa1_percent_encode(out, pairs->data[i].value);
+	}
+}
+
+/* The URL with params behind the query it may have. */
+static oa1_text
+with_params(oa1_text url, Jsonb *params)
+{
+	oauth1_pairs pairs;
+	oa1_buffer	out;
+
+	oauth1_pairs_init(&pairs, 0);
+	oauth1_pairs_from_jsonb(&pairs, params, "params");
+	if (pairs.count == 0)
+		return url;
+	oauth1_buffer_init(&out, CurrentMemoryContext);
+	oa1_buffer_append_text(&out, url);
+	if (memchr(url.data, '?', url.length) == NULL)
+		oa1_buffer_append_char(&out, '?');
+	else if (url.data[url.length - 1] != '?' && url.data[url.length - 1] != '&')
+		oa1_buffer_append_char(&out, '&');
+	oauth1_append_pairs(&out, &pairs, true);
+	oauth1_check_core(out.status, "params");
+	return oa1_buffer_text(&out);
+}
+
+/* url, params and headers, in whatever places; params and headers may be null. */
+static void
+set_head(oauth1_message *message, const char *http_method, FunctionCallInfo fcinfo,
+		 int url, int params, int headers)
+{
+	memset(message, 0, sizeof(*message));
+	message->http_method = upper_case((oa1_text) {http_method, strlen(http_method)});
+	message->url = without_fragment(oauth1_required_text(fcinfo, url, "url"));
+	if (!PG_ARGISNULL(params))
+		message->url = with_params(message->url, PG_GETARG_JSONB_P(params));
+	oauth1_pairs_init(&message->headers, 0);
+	if (!PG_ARGISNULL(headers))
+		add_headers(message, PG_GETARG_JSONB_P(headers));
+}
+
+/* ---------------------------------------------------------------- body */
+
+static void
+set_body(oauth1_message *message, oa1_text body, const char *default_type)
+{
+	message->body = body;
+	message->has_body = true;
+	if (message->content_type.data == NULL)
+		message->content_type = (oa1_text) {default_type, strlen(default_type)};
+}
+
+bool
+oauth1_message_is_form(const oauth1_message *message)
+{
+	oa1_text	type = message->content_type;
+	const char *parameters;
+
+	if (type.data == NULL || !message->has_body)
+		return false;
+	parameters = memchr(type.data, ';', type.length);
+	if (parameters != NULL)
+		type.length = parameters - type.data;
+	while (type.length > 0 && type.data[type.length - 1] == ' ')
+		type.length--;
+	return equals_ignoring_case(type, FORM_TYPE);
+}
+
+void
+oauth1_message_set_form(oauth1_message *message, const oauth1_pairs *form)
+{
+	oa1_buffer	body;
+
+	oauth1_buffer_init(&body, CurrentMemoryContext);
+	oauth1_append_pairs(&body, form, true);
+	oauth1_check_core(body.status, "form");
+	set_body(message, oa1_buffer_text(&body), FORM_TYPE);
+	if (!oauth1_message_is_form(message))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("content type does not fit a form"),
+				 errdetail("A form is sent as %s.", FORM_TYPE)));
+}
+
+static void
+set_form(oauth1_message *message, Jsonb *form)
+{
+	oauth1_pairs pairs;
+
+	oauth1_pairs_init(&pairs, 0);
+	oauth1_pairs_from_jsonb(&pairs, form, "form");
+	oauth1_message_set_form(message, &pairs);
+}
+
+static void
+set_json(oauth1_message *message, Jsonb *json)
+{
+	char	   *text = JsonbToCString(NULL, &json->root, VARSIZE(json));
+
+	set_body(message, oauth1_utf8_from_cstring(text), "application/json");
+}
+
+static oa1_text
+bytes_argument(FunctionCallInfo fcinfo, int n)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(n);
+
+	return (oa1_text) {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+}
+
+/* At most one kind of body may be given. */
+static void
+check_one_body(FunctionCallInfo fcinfo, int first)
+{
+	int			given = !PG_ARGISNULL(first + ARGUMENT_BODY_JSON) +
+	!PG_ARGISNULL(first + ARGUMENT_FORM) +
+	!PG_ARGISNULL(first + ARGUMENT_BODY) +
+	!PG_ARGISNULL(first + ARGUMENT_BODY_BYTES);
+
+	if (!PG_ARGISNULL(first + ARGUMENT_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("files cannot be sent by this version"),
+				 errhint("Write the multipart body yourself, with body_bytes and content_type.")));
+	if (given > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("more than one body is given"),
+				 errhint("Give one of body_json, form, body and body_bytes.")));
+}
+
+void
+oauth1_message_from_arguments(oauth1_message *message, const char *http_method,
+							  FunctionCallInfo fcinfo, int first)
+{
+	check_one_body(fcinfo, first);
+	set_head(message, http_method, fcinfo,
+			 first + ARGUMENT_URL, first + ARGUMENT_PARAMS, first + ARGUMENT_HEADERS);
+	if (!PG_ARGISNULL(first + ARGUMENT_CONTENT_TYPE))
+		set_content_type(message,
+						 oauth1_utf8_from_text(PG_GETARG_TEXT_PP(first + ARGUMENT_CONTENT_TYPE)));
+	if (!PG_ARGISNULL(first + ARGUMENT_BODY_JSON))
+		set_json(message, PG_GETARG_JSONB_P(first + ARGUMENT_BODY_JSON));
+	else if (!PG_ARGISNULL(first + ARGUMENT_FORM))
+		set_form(message, PG_GETARG_JSONB_P(first + ARGUMENT_FORM));
+	else if (!PG_ARGISNULL(first + ARGUMENT_BODY))
+		set_body(message, oauth1_utf8_from_text(PG_GETARG_TEXT_PP(first + ARGUMENT_BODY)),
+				 "text/plain; charset=utf-8");
+	else if (!PG_ARGISNULL(first + ARGUMENT_BODY_BYTES))
+		set_body(message, bytes_argument(fcinfo, first + ARGUMENT_BODY_BYTES),
+				 "application/octet-stream");
+}
+
+void
+oauth1_message_without_body(oauth1_message *message, const char *http_method,
+							FunctionCallInfo fcinfo, int first)
+{
+	set_head(message, http_method, fcinfo, first, first + 1, first + 2);
+}
+
+/* ---------------------------------------------------------------- oauth1.http_request */
+
+static Datum
+required_attribute(HeapTupleHeader request, int n, const char *name)
+{
+	bool		isnull;
+	Datum		value = GetAttributeByNum(request, n, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s of the request must not be null", name)));
+	return value;
+}
+
+void
+oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request)
+{
+	bool		isnull;
+	Datum		value;
+
+	memset(message, 0, sizeof(*message));
+	value = required_attribute(request, REQUEST_METHOD, "http_method");
+	message->http_method = upper_case(oauth1_utf8_from_text(DatumGetTextPP(value)));
+	value = required_attribute(request, REQUEST_URL, "url");
+	message->url = without_fragment(oauth1_utf8_from_text(DatumGetTextPP(value)));
+	oauth1_pairs_init(&message->headers, 0);
+	value = GetAttributeByNum(request, REQUEST_HEADERS, &isnull);
+	if (!isnull)
+		add_headers(message, DatumGetJsonbP(value));
+	value = GetAttributeByNum(request, REQUEST_CONTENT_TYPE, &isnull);
+	if (!isnull)
+		set_content_type(message, oauth1_utf8_from_text(DatumGetTextPP(value)));
+	value = GetAttributeByNum(request, REQUEST_BODY, &isnull);
+	if (!isnull)
+	{
+		bytea	   *bytes = DatumGetByteaPP(value);
+
+		set_body(message, (oa1_text) {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)},
+				 "application/octet-stream");
+	}
+}
+
+Datum
+oauth1_message_to_request(const oauth1_message *message, FunctionCallInfo fcinfo)
+{
+	TupleDesc	descriptor;
+	Datum		values[REQUEST_COLUMNS] = {0};
+	bool		nulls[REQUEST_COLUMNS] = {0};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("function must return oauth1.http_request")));
+	values[REQUEST_METHOD - 1] = PointerGetDatum(oauth1_text_from_utf8(message->http_method));
+	values[REQUEST_URL - 1] = PointerGetDatum(oauth1_text_from_utf8(message->url));
+	nulls[REQUEST_HEADERS - 1] = message->headers.count == 0;
+	if (message->headers.count > 0)
+		values[REQUEST_HEADERS - 1] = JsonbPGetDatum(oauth1_pairs_to_jsonb(&message->headers));
+	nulls[REQUEST_CONTENT_TYPE - 1] = message->content_type.data == NULL;
+	if (message->content_type.data != NULL)
+		values[REQUEST_CONTENT_TYPE - 1] =
+			PointerGetDatum(oauth1_text_from_utf8(message->content_type));
+	nulls[REQUEST_BODY - 1] = !message->has_body;
+	if (message->has_body)
+		values[REQUEST_BODY - 1] =
+			PointerGetDatum(cstring_to_text_with_len(message->body.data, message->body.length));
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+}

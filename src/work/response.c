@@ -1,0 +1,269 @@
+/*
+ * response.c
+ *	  What came back, as a value of type oauth1.http_response.
+ *
+ * A server may send anything.  By the time this runs the call has been made, so
+ * nothing it sent may turn into an error: what is no text is given as bytes, and
+ * a header field that is none has its octets read as ISO 8859-1.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "ground/arena.h"
+#include "work/response.h"
+
+/* ---------------------------------------------------------------- text of a server */
+
+/* A header field's value: UTF-8, else ISO 8859-1 (RFC 9110, 5.5), else its ASCII alone. */
+static char *
+header_text(oa1_text value, size_t *length)
+{
+	char	   *text = oauth1_try_server(value, PG_UTF8, length);
+
+	if (text == NULL)
+		text = oauth1_try_server(value, PG_LATIN1, length);
+	if (text == NULL)
+	{
+		text = pnstrdup(value.data, value.length);
+		*length = value.length;
+		for (size_t i = 0; i < value.length; i++)
+			if (value.data[i] == '\0' || IS_HIGHBIT_SET(value.data[i]))
+				text[i] = '?';
+	}
+	return text;
+}
+
+/* ---------------------------------------------------------------- headers */
+
+static bool
+same_name(oa1_text a, oa1_text b)
+{
+	return a.length == b.length && pg_strncasecmp(a.data, b.data, a.length) == 0;
+}
+
+/* Has an earlier field of that name been written, with all later ones? */
+static bool
+was_seen(const oauth1_response *response, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same_name(response->headers[i].name, response->headers[n].name))
+			return true;
+	return false;
+}
+
+static void
+push_string(JsonbParseState **state, JsonbIteratorToken token, char *data, size_t length)
+{
+	JsonbValue	value = {.type = jbvString};
+
+	value.val.string.val = data;
+	value.val.string.len = length;
+	pushJsonbValue(state, token, &value);
+}
+
+static char *
+lower_case(char *name, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		name[i] = pg_ascii_tolower(name[i]);
+	return name;
+}
+
+/* All values of a name, joined as RFC 9110, 5.3, allows for every field but Set-Cookie. */
+static void
+push_joined(JsonbParseState **state, const oauth1_response *response, size_t first)
+{
+	StringInfoData joined;
+	size_t		length;
+	char	   *text;
+
+	initStringInfo(&joined);
+	for (size_t i = first; i < response->header_count; i++)
+		if (same_name(response->headers[i].name, response->headers[first].name))
+		{
+			if (i > first)
+				appendStringInfoString(&joined, ", ");
+			text = header_text(response->headers[i].value, &length);
+			appendBinaryStringInfo(&joined, text, length);
+		}
+	push_string(state, WJB_VALUE, joined.data, joined.len);
+}
+
+static void
+push_list(JsonbParseState **state, const oauth1_response *response, size_t first)
+{
+	size_t		length;
+	char	   *text;
+
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (size_t i = first; i < response->header_count; i++)
+		if (same_name(response->headers[i].name, response->headers[first].name))
+		{
+			text = header_text(response->headers[i].value, &length);
+			push_string(state, WJB_ELEM, text, length);
+		}
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+static Jsonb *
+headers_jsonb(const oauth1_response *response)
+{
+	JsonbParseState *state = NULL;
+	oa1_text	set_cookie = OA1_TEXT("set-cookie");
+	size_t		length;
+	char	   *name;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (size_t i = 0; i < response->header_count; i++)
+	{
+		if (was_seen(response, i))
+			continue;
+		name = header_text(response->headers[i].name, &length);
+		push_string(&state, WJB_KEY, lower_case(name, length), length);
+		if (same_name(response->headers[i].name, set_cookie))
+			push_list(&state, response, i);
+		else
+			push_joined(&state, response, i);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* ---------------------------------------------------------------- body */
+
+/* The media type, without parameters and spaces. */
+static oa1_text
+media_type(oa1_text content_type)
+{
+	const char *semicolon = memchr(content_type.data, ';', content_type.length);
+
+	if (semicolon != NULL)
+		content_type.length = semicolon - content_type.data;
+	while (content_type.length > 0 && content_type.data[content_type.length - 1] == ' ')
+		content_type.length--;
+	return content_type;
+}
+
+static bool
+ends_with(oa1_text text, const char *suffix)
+{
+	size_t		length = strlen(suffix);
+
+	return text.length >= length &&
+		pg_strncasecmp(text.data + text.length - length, suffix, length) == 0;
+}
+
+static bool
+is_text_type(oa1_text content_type)
+{
+	static const char *const text_types[] = {
+		"application/json", "application/xml", "application/javascript",
+		"application/x-www-form-urlencoded", "application/x-ndjson", "application/graphql"
+	};
+	oa1_text	type = media_type(content_type);
+
+	if (type.length > 5 && pg_strncasecmp(type.data, "text/", 5) == 0)
+		return true;
+	if (ends_with(type, "+json") || ends_with(type, "+xml"))
+		return true;
+	for (int i = 0; i < lengthof(text_types); i++)
+		if (type.length == strlen(text_types[i]) && ends_with(type, text_types[i]))
+			return true;
+	return false;
+}
+
+/* The charset parameter as PostgreSQL's encoding; UTF-8 where none is named, -1 where unknown. */
+static int
+charset_of(oa1_text content_type)
+{
+	char	   *type = pnstrdup(content_type.data, content_type.length);
+	char	   *charset = strstr(lower_case(type, content_type.length), "charset=");
+	size_t		length;
+
+	if (charset == NULL)
+		return PG_UTF8;
+	charset += strlen("charset=");
+	if (*charset == '"')
+		charset++;
+	length = strcspn(charset, "\"; ");
+	charset[length] = '\0';
+	if (strcmp(charset, "us-ascii") == 0)
+		return PG_UTF8;
+	return pg_char_to_encoding(charset);
+}
+
+/* A content without a type is text where it reads as such. */
+static char *
+body_text(const oauth1_response *response, size_t *length)
+{
+	int			encoding = PG_UTF8;
+
+	if (response->content_type.length > 0)
+	{
+		if (!is_text_type(response->content_type))
+			return NULL;
+		encoding = charset_of(response->content_type);
+	}
+	return encoding < 0 ? NULL : oauth1_try_server(response->body, encoding, length);
+}
+
+/* ---------------------------------------------------------------- the value */
+
+TupleDesc
+oauth1_response_descriptor(FunctionCallInfo fcinfo)
+{
+	TupleDesc	descriptor = fcinfo->flinfo->fn_extra;
+	MemoryContext old;
+
+	if (descriptor != NULL)
+		return descriptor;
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("function must return oauth1.http_response")));
+	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	descriptor = BlessTupleDesc(CreateTupleDescCopy(descriptor));
+	MemoryContextSwitchTo(old);
+	fcinfo->flinfo->fn_extra = descriptor;
+	return descriptor;
+}
+
+Datum
+oauth1_response_datum(const oauth1_response *response, TupleDesc descriptor)
+{
+	Datum		values[OAUTH1_RESPONSE_COLUMNS] = {0};
+	bool		nulls[OAUTH1_RESPONSE_COLUMNS];
+	size_t		length;
+	char	   *text;
+
+	memset(nulls, true, sizeof(nulls));
+#define SET(column, datum) \
+	(values[(column) - 1] = (datum), nulls[(column) - 1] = false)
+
+	SET(OAUTH1_RESPONSE_STATUS, Int32GetDatum(response->outcome.status));
+	SET(OAUTH1_RESPONSE_ELAPSED_MS, Float8GetDatum(response->elapsed_ms));
+	SET(OAUTH1_RESPONSE_HEADERS, JsonbPGetDatum(headers_jsonb(response)));
+	if (response->content_type.length > 0)
+	{
+		text = header_text(response->content_type, &length);
+		SET(OAUTH1_RESPONSE_CONTENT_TYPE,
+			PointerGetDatum(cstring_to_text_with_len(text, length)));
+	}
+	if (response->body.length > 0)
+	{
+		text = body_text(response, &length);
+		if (text != NULL)
+			SET(OAUTH1_RESPONSE_BODY, PointerGetDatum(cstring_to_text_with_len(text, length)));
+		else
+			SET(OAUTH1_RESPONSE_BODY_BYTES,
+				PointerGetDatum(cstring_to_text_with_len(response->body.data,
+														 response->body.length)));
+	}
+#undef SET
+	return HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
+}
