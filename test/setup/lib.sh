@@ -11,10 +11,10 @@ TREE=$SCRATCH/tree
 TREE_BIN=$TREE/usr/lib/postgresql/$PG_MAJOR/bin
 SYSTEM_BIN=/usr/lib/postgresql/$PG_MAJOR/bin
 
-# make, for this major version. The arguments are make's.
+# make, for this major version, without echoing commands. The arguments are make's.
 pg_make()
 {
-	make --no-print-directory PG_CONFIG="$SYSTEM_BIN/pg_config" "$@"
+	make -s --no-print-directory PG_CONFIG="$SYSTEM_BIN/pg_config" "$@"
 }
 
 # Build the extension with every warning an error, and install it into the tree, which is then
