@@ -812,6 +812,9 @@ CREATE FUNCTION oauth1.http_call(
 RETURNS oauth1.http_response
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'oauth1_http_call';
+-- Who may do what is said function by function; PUBLIC may sign.
+GRANT USAGE ON SCHEMA oauth1 TO PUBLIC;
+
 
 COMMENT ON FUNCTION oauth1.http_call(text, oauth1.http_request, text, integer)
 IS 'signs a request and sends it; call it in FROM or LATERAL';
