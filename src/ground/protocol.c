@@ -18,7 +18,7 @@ same_text(oa1_text a, oa1_text b)
 static bool
 is_protocol_name(oa1_text name)
 {
-	return name.length > 6 && memcmp(name.data, "oauth_", 6) == 0;
+	return name.length >= 6 && memcmp(name.data, "oauth_", 6) == 0;
 }
 
 void
