@@ -626,11 +626,10 @@ CREATE FUNCTION oauth1.request_token(
     OUT oauth_token text,
     OUT authorize_url text)
 RETURNS record
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'oauth1_request_token';
-
-COMMENT ON FUNCTION oauth1.request_token(text, text, jsonb, text)
-IS 'asks for a request token (RFC 5849, 2.1) and gives the URL that the user opens to allow it';
+AS 'MODULE_PATHNAME', 'oauth1_request_token_sql'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.request_token(text, text, jsonb, text) IS
+    'asks for a request token (RFC 5849, 2.1) and gives the URL that the user opens to allow it';
 
 CREATE FUNCTION oauth1.access_token(
     oauth_token text,
@@ -639,11 +638,10 @@ CREATE FUNCTION oauth1.access_token(
     OUT name text,
     OUT params jsonb)
 RETURNS record
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'oauth1_access_token';
-
-COMMENT ON FUNCTION oauth1.access_token(text, text)
-IS 'exchanges an allowed request token for an access token (RFC 5849, 2.3) and stores it; params are what else the provider said';
+AS 'MODULE_PATHNAME', 'oauth1_access_token'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.access_token(text, text) IS
+    'exchanges an allowed request token for an access token (RFC 5849, 2.3) and stores it; params are what else the provider said';
 
 CREATE FUNCTION oauth1.handle_callback(
     callback_url text,
@@ -651,27 +649,24 @@ CREATE FUNCTION oauth1.handle_callback(
     OUT name text,
     OUT params jsonb)
 RETURNS record
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'oauth1_handle_callback';
-
-COMMENT ON FUNCTION oauth1.handle_callback(text)
-IS 'takes the URL that the user was redirected to: exchanges the token, or says why the user or the provider refused';
+AS 'MODULE_PATHNAME', 'oauth1_handle_callback'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.handle_callback(text) IS
+    'takes the URL that the user was redirected to: exchanges the token, or says why the user or the provider refused';
 
 CREATE FUNCTION oauth1.renew_token(consumer text, name text DEFAULT 'default')
 RETURNS void
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'oauth1_renew_token';
-
-COMMENT ON FUNCTION oauth1.renew_token(text, text)
-IS 'renews an access token at the provider''s renew_url, or with its session handle';
+AS 'MODULE_PATHNAME', 'oauth1_renew_token'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.renew_token(text, text) IS
+    'renews an access token at the provider''s renew_url, or with its session handle';
 
 CREATE FUNCTION oauth1.revoke_token(consumer text, name text DEFAULT 'default')
 RETURNS void
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'oauth1_revoke_token';
-
-COMMENT ON FUNCTION oauth1.revoke_token(text, text)
-IS 'revokes an access token at the provider''s revoke_url and deletes it here';
+AS 'MODULE_PATHNAME', 'oauth1_revoke_token'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.revoke_token(text, text) IS
+    'revokes an access token at the provider''s revoke_url and deletes it here';
 
 -- ---------------------------------------------------------------- signed calls
 
@@ -686,11 +681,10 @@ CREATE FUNCTION oauth1.http_get(
     token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'oauth1_http_get';
-
-COMMENT ON FUNCTION oauth1.http_get(text, text, jsonb, jsonb, text, integer)
-IS 'makes a signed GET; call it in FROM or LATERAL: (http_get(...)).* is one call a column';
+AS 'MODULE_PATHNAME', 'oauth1_http_get'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION oauth1.http_get(text, text, jsonb, jsonb, text, integer) IS
+    'makes a signed GET; call it in FROM or LATERAL: (http_get(...)).* is one call a column';
 
 CREATE FUNCTION oauth1.http_head(
     consumer text,
@@ -700,11 +694,10 @@ CREATE FUNCTION oauth1.http_head(
     token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'oauth1_http_head';
-
-COMMENT ON FUNCTION oauth1.http_head(text, text, jsonb, jsonb, text, integer)
-IS 'makes a signed HEAD; call it in FROM or LATERAL: (http_head(...)).* is one call a column';
+AS 'MODULE_PATHNAME', 'oauth1_http_head'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION oauth1.http_head(text, text, jsonb, jsonb, text, integer) IS
+    'makes a signed HEAD; call it in FROM or LATERAL: (http_head(...)).* is one call a column';
 
 CREATE FUNCTION oauth1.http_post(
     consumer text,
@@ -720,11 +713,10 @@ CREATE FUNCTION oauth1.http_post(
     token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'oauth1_http_post';
-
-COMMENT ON FUNCTION oauth1.http_post(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer)
-IS 'makes a signed POST with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
+AS 'MODULE_PATHNAME', 'oauth1_http_post'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION oauth1.http_post(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer) IS
+    'makes a signed POST with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
 
 CREATE FUNCTION oauth1.http_put(
     consumer text,
@@ -740,11 +732,10 @@ CREATE FUNCTION oauth1.http_put(
     token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'oauth1_http_put';
-
-COMMENT ON FUNCTION oauth1.http_put(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer)
-IS 'makes a signed PUT with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
+AS 'MODULE_PATHNAME', 'oauth1_http_put'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION oauth1.http_put(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer) IS
+    'makes a signed PUT with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
 
 CREATE FUNCTION oauth1.http_patch(
     consumer text,
@@ -760,11 +751,10 @@ CREATE FUNCTION oauth1.http_patch(
     token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'oauth1_http_patch';
-
-COMMENT ON FUNCTION oauth1.http_patch(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer)
-IS 'makes a signed PATCH with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
+AS 'MODULE_PATHNAME', 'oauth1_http_patch'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION oauth1.http_patch(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer) IS
+    'makes a signed PATCH with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
 
 CREATE FUNCTION oauth1.http_delete(
     consumer text,
@@ -780,11 +770,10 @@ CREATE FUNCTION oauth1.http_delete(
     token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'oauth1_http_delete';
-
-COMMENT ON FUNCTION oauth1.http_delete(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer)
-IS 'makes a signed DELETE with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
+AS 'MODULE_PATHNAME', 'oauth1_http_delete'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION oauth1.http_delete(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer) IS
+    'makes a signed DELETE with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
 
 CREATE FUNCTION oauth1.request(
     http_method text,
@@ -798,11 +787,10 @@ CREATE FUNCTION oauth1.request(
     params jsonb DEFAULT NULL,
     headers jsonb DEFAULT NULL)
 RETURNS oauth1.http_request
-LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'oauth1_make_request';
-
-COMMENT ON FUNCTION oauth1.request(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb)
-IS 'a request with its query and body in octets, to be sent by http_call';
+AS 'MODULE_PATHNAME', 'oauth1_make_request'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION oauth1.request(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb) IS
+    'a request with its query and body in octets, to be sent by http_call';
 
 CREATE FUNCTION oauth1.http_call(
     consumer text,
@@ -810,22 +798,20 @@ CREATE FUNCTION oauth1.http_call(
     token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
-LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'oauth1_http_call';
--- Who may do what is said function by function; PUBLIC may sign.
-GRANT USAGE ON SCHEMA oauth1 TO PUBLIC;
-
-
-COMMENT ON FUNCTION oauth1.http_call(text, oauth1.http_request, text, integer)
-IS 'signs a request and sends it; call it in FROM or LATERAL';
+AS 'MODULE_PATHNAME', 'oauth1_http_call'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION oauth1.http_call(text, oauth1.http_request, text, integer) IS
+    'signs a request and sends it; call it in FROM or LATERAL';
 
 CREATE FUNCTION oauth1.raise_for_status(response oauth1.http_response)
 RETURNS oauth1.http_response
-LANGUAGE c VOLATILE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'oauth1_raise_for_status';
-
-COMMENT ON FUNCTION oauth1.raise_for_status(oauth1.http_response)
-IS 'the response itself; an error (OA010) where its status is 400 or above';
+AS 'MODULE_PATHNAME', 'oauth1_raise_for_status'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION oauth1.raise_for_status(oauth1.http_response) IS
+    'the response itself; an error (OA010) where its status is 400 or above';
 
 -- ---------------------------------------------------------------- privileges
+
+-- Who may do what is said function by function; PUBLIC may sign.
+GRANT USAGE ON SCHEMA oauth1 TO PUBLIC;
 

@@ -107,13 +107,10 @@ oauth1_access_api_url(const oauth1_credential *credential, oa1_text url, oa1_buf
 }
 
 void
-oauth1_access_token_url(const oauth1_credential *credential, const char *template,
-						const char *what, oa1_buffer *octets, oa1_url *parsed)
+oauth1_access_token_url(const oauth1_credential *credential, oa1_text url, const char *what,
+						oa1_buffer *octets, oa1_url *parsed)
 {
-	char	   *expanded = oauth1_credential_expand(credential, template,
-													credential->token.token.data, what);
-
-	oauth1_check_core(oa1_url_parse((oa1_text) {expanded, strlen(expanded)}, octets, parsed), what);
+	oauth1_check_core(oa1_url_parse(url, octets, parsed), what);
 	check_form(parsed, what);
 	check_scheme(credential, parsed);
 }

@@ -19,10 +19,10 @@ extern void oauth1_access_api_url(const oauth1_credential *credential, oa1_text 
 								  oa1_buffer *octets, oa1_url *parsed);
 
 /*
- * A token endpoint of the provider, from its template: allowed because it is
- * part of what the secrets are bound to.  The same errors.
+ * A token endpoint of the provider, expanded: allowed because it is part of what
+ * the secrets are bound to.  what names it in the message.  The same errors.
  */
-extern void oauth1_access_token_url(const oauth1_credential *credential, const char *template,
+extern void oauth1_access_token_url(const oauth1_credential *credential, oa1_text url,
 									const char *what, oa1_buffer *octets, oa1_url *parsed);
 
 #endif							/* OAUTH1_ACCESS_H */

@@ -156,6 +156,14 @@ utf8_copy(const char *value)
 	return (oa1_text) {pnstrdup(utf8.data, utf8.length), utf8.length};
 }
 
+static oauth1_sealed *
+read_secret(oauth1_credential *credential, const char *slot, const char *kind)
+{
+	oauth1_secret_id id = {credential->consumer->name, slot, kind};
+
+	return oauth1_secret_read(&id, credential->memory);
+}
+
 static void
 read_token(oauth1_credential *credential)
 {
@@ -168,14 +176,8 @@ read_token(oauth1_credential *credential)
 	token->token = utf8_copy(oauth1_column_cstring(0, 1, CurrentMemoryContext));
 	token->secret_id = (oauth1_secret_id) {consumer, credential->token_name, OAUTH1_TOKEN_SECRET};
 	token->secret = oauth1_secret_read(&token->secret_id, credential->memory);
-}
-
-static oauth1_sealed *
-read_consumer_secret(oauth1_credential *credential, const char *kind)
-{
-	oauth1_secret_id id = {credential->consumer->name, "", kind};
-
-	return oauth1_secret_read(&id, credential->memory);
+	credential->session_handle = read_secret(credential, credential->token_name,
+											 OAUTH1_SESSION_HANDLE);
 }
 
 /* Fills in everything that stands in rows; inside an oauth1_query. */
@@ -199,8 +201,8 @@ read_rows(oauth1_credential *credential, const credential_key *key)
 						credential->consumer->provider, key->consumer)));
 	if (key->token_name[0] != '\0' && !key->any_token)
 		read_token(credential);
-	credential->consumer_secret = read_consumer_secret(credential, OAUTH1_CONSUMER_SECRET);
-	credential->private_key = read_consumer_secret(credential, OAUTH1_PRIVATE_KEY);
+	credential->consumer_secret = read_secret(credential, "", OAUTH1_CONSUMER_SECRET);
+	credential->private_key = read_secret(credential, "", OAUTH1_PRIVATE_KEY);
 }
 
 /* ---------------------------------------------------------------- making it ready */
@@ -456,4 +458,16 @@ oauth1_credential_sign(oauth1_credential *credential, const oauth1_credential_to
 		status = oa1_signer_sign(&signer, base_string, signature);
 	oa1_signer_free(&signer);
 	oauth1_check_core(status, "key");
+}
+
+bool
+oauth1_credential_session_handle(const oauth1_credential *credential, oa1_buffer *out)
+{
+	oauth1_secret_id id = {credential->consumer->name, credential->token_name,
+	OAUTH1_SESSION_HANDLE};
+
+	if (credential->session_handle == NULL)
+		return false;
+	oauth1_secret_open(&id, credential->session_handle, credential->destination, out);
+	return true;
 }

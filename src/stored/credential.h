@@ -40,6 +40,7 @@ typedef struct oauth1_credential
 	oauth1_credential_token token;
 	oauth1_sealed *consumer_secret; /* NULL: none stored */
 	oauth1_sealed *private_key;
+	oauth1_sealed *session_handle;	/* of the access token */
 	char	   *destination;	/* where its secrets may go, now */
 	EVP_PKEY   *key;			/* parsed at the first RSA signature */
 } oauth1_credential;
@@ -68,6 +69,13 @@ extern oauth1_credential *oauth1_credential_find_consumer(const char *consumer,
 extern void oauth1_credential_sign(oauth1_credential *credential,
 								   const oauth1_credential_token *other,
 								   oa1_text base_string, oa1_buffer *signature);
+
+/*
+ * Opens the session handle of the credential's token into out, a secret buffer;
+ * false where it has none.  OA005 where it cannot be opened.
+ */
+extern bool oauth1_credential_session_handle(const oauth1_credential *credential,
+											 oa1_buffer *out);
 
 /* A URL template of the provider for this consumer and token, palloc'd in UTF-8. */
 extern char *oauth1_credential_expand(const oauth1_credential *credential, const char *template,

@@ -134,16 +134,12 @@ oauth1_append_pairs(oa1_buffer *out, const oauth1_pairs *pairs, bool first)
 	}
 }
 
-/* The URL with params behind the query it may have. */
-static oa1_text
-with_params(oa1_text url, Jsonb *params)
+oa1_text
+oauth1_url_with_pairs(oa1_text url, const oauth1_pairs *pairs)
 {
-	oauth1_pairs pairs;
 	oa1_buffer	out;
 
-	oauth1_pairs_init(&pairs, 0);
-	oauth1_pairs_from_jsonb(&pairs, params, "params");
-	if (pairs.count == 0)
+	if (pairs->count == 0)
 		return url;
 	oauth1_buffer_init(&out, CurrentMemoryContext);
 	oa1_buffer_append_text(&out, url);
@@ -151,9 +147,19 @@ with_params(oa1_text url, Jsonb *params)
 		oa1_buffer_append_char(&out, '?');
 	else if (url.data[url.length - 1] != '?' && url.data[url.length - 1] != '&')
 		oa1_buffer_append_char(&out, '&');
-	oauth1_append_pairs(&out, &pairs, true);
+	oauth1_append_pairs(&out, pairs, true);
 	oauth1_check_core(out.status, "params");
 	return oa1_buffer_text(&out);
+}
+
+static oa1_text
+with_params(oa1_text url, Jsonb *params)
+{
+	oauth1_pairs pairs;
+
+	oauth1_pairs_init(&pairs, 0);
+	oauth1_pairs_from_jsonb(&pairs, params, "params");
+	return oauth1_url_with_pairs(url, &pairs);
 }
 
 /* url, params and headers, in whatever places; params and headers may be null. */

@@ -49,6 +49,9 @@ extern bool oauth1_message_is_form(const oauth1_message *message);
 /* Appends name=value&... percent-encoded; first: nothing it must be separated from precedes. */
 extern void oauth1_append_pairs(oa1_buffer *out, const oauth1_pairs *pairs, bool first);
 
+/* The URL with the pairs behind the query it may have; url itself where there are none. */
+extern oa1_text oauth1_url_with_pairs(oa1_text url, const oauth1_pairs *pairs);
+
 /* An argument's text in UTF-8, or 22004 naming it where it is null. */
 extern oa1_text oauth1_required_text(FunctionCallInfo fcinfo, int n, const char *name);
 

@@ -59,9 +59,8 @@ static const known_problem known_problems[] = {
 	{"user_refused", "The user did not allow it.", NULL},
 };
 
-/* A copy without control characters, of bounded length. */
-static oa1_text
-cleaned(oa1_text words)
+oa1_text
+oauth1_problem_words(oa1_text words)
 {
 	char	   *copy = pnstrdup(words.data, Min(words.length, MAX_WORDS));
 	size_t		length = Min(words.length, MAX_WORDS);
@@ -78,9 +77,9 @@ note_pair(void *context, const oa1_pair *pair)
 	oauth1_problem *problem = context;
 
 	if (oauth1_text_is(pair->name, "oauth_problem"))
-		problem->problem = cleaned(pair->value);
+		problem->problem = oauth1_problem_words(pair->value);
 	else if (oauth1_text_is(pair->name, "oauth_problem_advice"))
-		problem->advice = cleaned(pair->value);
+		problem->advice = oauth1_problem_words(pair->value);
 }
 
 static void

@@ -16,6 +16,9 @@ typedef struct oauth1_problem
 	oa1_text	advice;			/* oauth_problem_advice */
 } oauth1_problem;
 
+/* A copy of a server's words, in the current memory context: bounded, without control characters. */
+extern oa1_text oauth1_problem_words(oa1_text words);
+
 /*
  * Looks into the WWW-Authenticate field's value and then the body (form or JSON,
  * both in UTF-8).  Texts are in the current memory context, with control
