@@ -614,6 +614,50 @@ $$;
 
 -- ---------------------------------------------------------------- keys
 
+-- The tables data_key and secret stand above, with the consumers that they belong to.
+
+CREATE FUNCTION oauth1.rotate_key()
+RETURNS text
+AS 'MODULE_PATHNAME', 'oauth1_rotate_key'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.rotate_key() IS
+    'makes a new data key and encrypts every secret anew; returns its id';
+
+CREATE FUNCTION oauth1.create_master_key()
+RETURNS text
+AS 'MODULE_PATHNAME', 'oauth1_create_master_key'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.create_master_key() IS
+    'adds a master key to oauth1.key_file, used by nothing until rotate_master_key; returns its id';
+
+CREATE FUNCTION oauth1.rotate_master_key(id text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_rotate_master_key'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.rotate_master_key(text) IS
+    'wraps every data key with that master key; the secrets stay as they are';
+
+CREATE FUNCTION oauth1.key_status()
+RETURNS TABLE (
+    kind text,
+    id text,
+    current boolean,
+    present boolean,
+    needed_by bigint,
+    fingerprint text,
+    created_at timestamptz)
+AS 'MODULE_PATHNAME', 'oauth1_key_status'
+LANGUAGE C VOLATILE ROWS 10 PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.key_status() IS
+    'which keys are needed and which are here, with fingerprints, never a key; on a standby too';
+
+CREATE FUNCTION oauth1.rebind_consumer(name text)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'oauth1_rebind_consumer'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.rebind_consumer(text) IS
+    'lets a consumer''s secrets go where its provider points now (superuser); returns how many';
+
 -- ---------------------------------------------------------------- the three-legged flow
 
 -- Each writes: a request token or an access token. PARALLEL UNSAFE.

@@ -120,6 +120,15 @@ oauth1_query_write(oauth1_statement *statement, Datum *values, const char *nulls
 	return rows;
 }
 
+void
+oauth1_query_write_row(oauth1_statement *statement, Datum *values)
+{
+	if (oauth1_query_write(statement, values, NULL) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}
+
 char *
 oauth1_column_cstring(uint64 row, int n, MemoryContext context)
 {

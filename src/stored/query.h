@@ -55,6 +55,12 @@ extern uint64 oauth1_query_read(oauth1_statement *statement, Datum *values, cons
 /* Runs a statement that writes (or RETURNING: rows as above); its effect is seen by the next. */
 extern uint64 oauth1_query_write(oauth1_statement *statement, Datum *values, const char *nulls);
 
+/*
+ * Runs a statement that must change the one row that was just read.  Raises 40001
+ * where it changes none: the row is newer than the transaction's own snapshot.
+ */
+extern void oauth1_query_write_row(oauth1_statement *statement, Datum *values);
+
 /* Column n (from 1) of a row: as text in the given context, NULL where null. */
 extern char *oauth1_column_cstring(uint64 row, int n, MemoryContext context);
 /* As a datum, copied into the given context where by reference. */

@@ -37,6 +37,8 @@ typedef struct oauth1_sealed
 /*
  * Seals and stores (in place of an earlier one).  Inside an oauth1_query of the
  * caller's.  The first secret of all makes the master key file (keyring.c).
+ * OA005 where the current data key cannot be had, 25006 where the transaction
+ * may not write.
  */
 extern void oauth1_secret_store(const oauth1_secret_id *id, const char *destination,
 								oa1_text secret);
@@ -45,15 +47,25 @@ extern void oauth1_secret_store(const oauth1_secret_id *id, const char *destinat
 extern oauth1_sealed *oauth1_secret_read(const oauth1_secret_id *id, MemoryContext context);
 
 /*
- * Opens a sealed secret into out (a secret buffer of the caller's).  OA005,
- * with the key's id, where the destination is no longer the one it was bound
+ * Opens a sealed secret into out (a secret buffer of the caller's).  OA005, with
+ * the key's id, where the destination is no longer the one it was bound
  * to, the key is not here, or the ciphertext is not this row's.  Needs no
- * oauth1_query while the data key is known to the session, else opens one.
+ * oauth1_query while the data key is known to the session, else opens one; so it
+ * does where a rotation replaced the row since it was read, and opens the new.
  */
 extern void oauth1_secret_open(const oauth1_secret_id *id, const oauth1_sealed *sealed,
 							   const char *destination, oa1_buffer *out);
 
 extern void oauth1_secret_delete(const oauth1_secret_id *id);
+
+/*
+ * Makes a new data key, seals every secret anew under it, each for the
+ * destination it is bound to, and drops the old keys; returns the new one's id,
+ * palloc'd.  Inside an oauth1_query.  Waits for transactions that store secrets,
+ * and keeps others from it to the end of this one; calls go on meanwhile.  OA005
+ * where one of them cannot be decrypted: nothing is changed then.
+ */
+extern char *oauth1_secret_rotate(void);
 
 /*
  * Seals a consumer's secrets, its tokens' included, anew for its present
