@@ -66,4 +66,39 @@ oauth1_json_lexer(char *json, int length)
 #endif
 }
 
+/*
+ * Memory that all sessions of the server share, had without preloading: made and
+ * initialised by whoever asks first, never freed.  Raises an error where there is
+ * not enough; call it where an abort releases locks.  Up to 16 it comes out of
+ * the slack of the main segment, as contrib's autoprewarm takes it.
+ */
+#include "lib/dshash.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#define OAUTH1_DSHASH_COPY .copy_function = dshash_memcpy,
+#else
+#define OAUTH1_DSHASH_COPY
+#endif
+
+static inline void *
+oauth1_named_segment(const char *name, Size size, void (*initialize) (void *))
+{
+	bool		found;
+#if PG_VERSION_NUM >= 170000
+	return GetNamedDSMSegment(name, size, initialize, &found);
+#else
+	void	   *segment;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	segment = ShmemInitStruct(name, size, &found);
+	if (!found)
+		initialize(segment);
+	LWLockRelease(AddinShmemInitLock);
+	return segment;
+#endif
+}
+
 #endif							/* OAUTH1_COMPAT_H */
