@@ -507,7 +507,7 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'oauth1_revoke_consumer'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.revoke_consumer(text, regrole) IS
-    'takes back grant_consumer; grants of single tokens stay';
+    'takes back grant_consumer, and with it the grants of single tokens';
 
 CREATE FUNCTION oauth1.grant_token(consumer text, name text, role regrole)
 RETURNS void

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "ground/arena.h"
@@ -62,6 +63,47 @@ oauth1_check_name(const char *name, const char *what)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is too long", what),
 				 errdetail("A name has %d bytes at most.", NAMEDATALEN - 1)));
+}
+
+char **
+oauth1_reset_argument(FunctionCallInfo fcinfo, int n, int *count)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	char	  **names;
+
+	*count = 0;
+	if (PG_ARGISNULL(n))
+		return NULL;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, count);
+	names = palloc(sizeof(char *) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("reset must not contain nulls")));
+		names[i] = TextDatumGetCString(elements[i]);
+	}
+	return names;
+}
+
+void
+oauth1_raise_cannot_reset(const char *name, const char *known)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("cannot reset \"%s\"", name),
+			 errhint("What can be reset is %s.", known)));
+}
+
+void
+oauth1_raise_given_and_reset(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is given and reset at once", name)));
 }
 
 /* ---------------------------------------------------------------- secrets */

@@ -72,6 +72,19 @@ extern void oauth1_check_name(const char *name, const char *what);
 /* The same for what others named (a consumer key, a token): any length. */
 extern void oauth1_check_foreign_name(const char *name, const char *what);
 
+/* The names in an argument reset text[], NULL where it is not given; *count is set. */
+extern char **oauth1_reset_argument(FunctionCallInfo fcinfo, int n, int *count);
+
+/* The errors of alter's reset, 22023; known lists what can be named in it. */
+extern void oauth1_raise_cannot_reset(const char *name, const char *known);
+extern void oauth1_raise_given_and_reset(const char *name);
+
+/*
+ * The provider, held until the end of the transaction against being dropped;
+ * 42704 where there is none.  Inside an oauth1_query that may write.
+ */
+extern oauth1_provider *oauth1_provider_lock(const char *name);
+
 /* OA007 where there is no such consumer; inside an oauth1_query. */
 extern void oauth1_require_consumer(const char *name);
 
@@ -83,6 +96,29 @@ extern void oauth1_secret_append(oa1_buffer *out, const char *data, size_t lengt
 
 /* The same of a text argument; its detoasted copy is wiped as well. */
 extern void oauth1_secret_append_argument(oa1_buffer *out, FunctionCallInfo fcinfo, int n);
+
+/* A consumer's secrets as they came in, in UTF-8; data NULL: not given. */
+typedef struct oauth1_consumer_secrets
+{
+	oa1_text	consumer_secret;
+	oa1_text	private_key;	/* PEM, or a PKCS#12 file in Base64 */
+	oa1_text	passphrase;		/* of private_key */
+} oauth1_consumer_secrets;
+
+/*
+ * Seals and stores those that are given, for the consumer's present destination;
+ * OA001 for an unusable private key.  Inside an oauth1_query.
+ */
+extern void oauth1_consumer_secrets_store(const char *consumer,
+										  const oauth1_consumer_secrets *secrets);
+
+/*
+ * Stores an access token that the current role was given elsewhere, in place of
+ * one of the same name, and seals its secret; OA007 where there is no such
+ * consumer.  Not inside an oauth1_query.
+ */
+extern void oauth1_token_enter(const char *consumer, const char *name, const char *token,
+							   oa1_text token_secret);
 
 /* Merges change over kept as jsonb's || does; a null in change removes its key. */
 extern Datum oauth1_merge_objects(Datum kept, Datum change, const char *what);
