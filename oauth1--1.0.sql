@@ -612,6 +612,196 @@ BEGIN
 END
 $$;
 
+-- The presets: created like any provider, so that each is checked, then moved to their own table.
+-- docs/providers.md says where each fact is from. A self-hosted service takes the vars host
+-- (host or host:port) and, where it does not live at the root, base_path.
+
+SELECT oauth1.create_provider(
+    'netsuite',
+    ARRAY['https://{account:host}.suitetalk.api.netsuite.com',
+          'https://{account:host}.restlets.api.netsuite.com/app/site/hosting'],
+    request_token_url => 'https://{account:host}.restlets.api.netsuite.com/rest/requesttoken',
+    authorize_url => 'https://{account:host}.app.netsuite.com/app/login/secure/authorizetoken.nl',
+    access_token_url => 'https://{account:host}.restlets.api.netsuite.com/rest/accesstoken',
+    revoke_url => 'https://{account:host}.restlets.api.netsuite.com/rest/revoketoken',
+    signature_method => 'HMAC-SHA256',
+    realm => '{account}',
+    options => '{"retry_when": {"400": "$.** ? (@ == \"SSS_REQUEST_LIMIT_EXCEEDED\")"},
+                 "test_url": "/services/rest/system/v1/governanceLimits"}');
+
+SELECT oauth1.create_provider(
+    'x',
+    ARRAY['https://api.x.com'],
+    request_token_url => 'https://api.x.com/oauth/request_token',
+    authorize_url => 'https://api.x.com/oauth/authorize',
+    access_token_url => 'https://api.x.com/oauth/access_token',
+    revoke_url => 'https://api.x.com/1.1/oauth/invalidate_token',
+    signature_method => 'HMAC-SHA1');
+
+-- Activation pushes a verifier; no callback goes with the request for a token, none is confirmed.
+SELECT oauth1.create_provider(
+    'magento',
+    ARRAY['https://{host}{base_path}/rest'],
+    request_token_url => 'https://{host}{base_path}/oauth/token/request',
+    access_token_url => 'https://{host}{base_path}/oauth/token/access',
+    signature_method => 'HMAC-SHA256',
+    callback_mode => 'none',
+    callback_confirmed => false);
+
+SELECT oauth1.create_provider(
+    'woocommerce',
+    ARRAY['https://{host}{base_path}/wp-json/wc/v3',
+          'https://{host}{base_path}/wp-json'],
+    signature_method => 'HMAC-SHA256',
+    transmission => 'query',
+    callback_mode => 'none');
+
+SELECT oauth1.create_provider(
+    'wordpress',
+    ARRAY['https://{host}{base_path}/wp-json'],
+    request_token_url => 'https://{host}{base_path}/oauth1/request',
+    authorize_url => 'https://{host}{base_path}/oauth1/authorize',
+    access_token_url => 'https://{host}{base_path}/oauth1/access',
+    signature_method => 'HMAC-SHA1');
+
+-- A body hash on every call, also of no body.
+SELECT oauth1.create_provider(
+    'mastercard',
+    ARRAY['https://api.mastercard.com',
+          'https://sandbox.api.mastercard.com'],
+    signature_method => 'RSA-SHA256',
+    body_hash => 'always',
+    callback_mode => 'none');
+
+SELECT oauth1.create_provider(
+    'jira',
+    ARRAY['https://{host}{base_path}'],
+    request_token_url => 'https://{host}{base_path}/plugins/servlet/oauth/request-token',
+    authorize_url => 'https://{host}{base_path}/plugins/servlet/oauth/authorize',
+    access_token_url => 'https://{host}{base_path}/plugins/servlet/oauth/access-token',
+    signature_method => 'RSA-SHA1',
+    options => '{"empty_token": true}');
+
+SELECT oauth1.create_provider(
+    'bitbucket',
+    ARRAY['https://{host}{base_path}'],
+    request_token_url => 'https://{host}{base_path}/plugins/servlet/oauth/request-token',
+    authorize_url => 'https://{host}{base_path}/plugins/servlet/oauth/authorize',
+    access_token_url => 'https://{host}{base_path}/plugins/servlet/oauth/access-token',
+    signature_method => 'RSA-SHA1',
+    options => '{"empty_token": true}');
+
+SELECT oauth1.create_provider(
+    'tumblr',
+    ARRAY['https://api.tumblr.com'],
+    request_token_url => 'https://www.tumblr.com/oauth/request_token',
+    authorize_url => 'https://www.tumblr.com/oauth/authorize',
+    access_token_url => 'https://www.tumblr.com/oauth/access_token',
+    signature_method => 'HMAC-SHA1');
+
+SELECT oauth1.create_provider(
+    'flickr',
+    ARRAY['https://api.flickr.com/services',
+          'https://www.flickr.com/services',
+          'https://up.flickr.com/services'],
+    request_token_url => 'https://www.flickr.com/services/oauth/request_token',
+    authorize_url => 'https://www.flickr.com/services/oauth/authorize',
+    access_token_url => 'https://www.flickr.com/services/oauth/access_token',
+    signature_method => 'HMAC-SHA1',
+    options => '{"authorize_params": {"perms": "read"}}');
+
+SELECT oauth1.create_provider(
+    'discogs',
+    ARRAY['https://api.discogs.com'],
+    request_token_url => 'https://api.discogs.com/oauth/request_token',
+    authorize_url => 'https://www.discogs.com/oauth/authorize',
+    access_token_url => 'https://api.discogs.com/oauth/access_token',
+    signature_method => 'HMAC-SHA1');
+
+SELECT oauth1.create_provider(
+    'trello',
+    ARRAY['https://api.trello.com/1',
+          'https://trello.com/1'],
+    request_token_url => 'https://trello.com/1/OAuthGetRequestToken',
+    authorize_url => 'https://trello.com/1/OAuthAuthorizeToken',
+    access_token_url => 'https://trello.com/1/OAuthGetAccessToken',
+    signature_method => 'HMAC-SHA1');
+
+SELECT oauth1.create_provider(
+    'schoology',
+    ARRAY['https://api.schoology.com/v1'],
+    request_token_url => 'https://api.schoology.com/v1/oauth/request_token',
+    access_token_url => 'https://api.schoology.com/v1/oauth/access_token',
+    signature_method => 'HMAC-SHA1',
+    realm => 'Schoology API',
+    options => '{"empty_token": true}');
+
+-- What title names is part of the URL, so it is signed.
+SELECT oauth1.create_provider(
+    'mediawiki',
+    ARRAY['https://{host}{base_path}'],
+    request_token_url => 'https://{host}{base_path}/index.php?title=Special:OAuth/initiate',
+    authorize_url => 'https://{host}{base_path}/index.php?title=Special:OAuth/authorize&oauth_token={oauth_token}&oauth_consumer_key={consumer_key}',
+    access_token_url => 'https://{host}{base_path}/index.php?title=Special:OAuth/token',
+    signature_method => 'HMAC-SHA1');
+
+SELECT oauth1.create_provider(
+    'usos',
+    ARRAY['https://{host}{base_path}/services'],
+    request_token_url => 'https://{host}{base_path}/services/oauth/request_token',
+    authorize_url => 'https://{host}{base_path}/services/oauth/authorize',
+    access_token_url => 'https://{host}{base_path}/services/oauth/access_token',
+    revoke_url => 'https://{host}{base_path}/services/oauth/revoke_token',
+    signature_method => 'HMAC-SHA1');
+
+SELECT oauth1.create_provider(
+    'smugmug',
+    ARRAY['https://api.smugmug.com'],
+    request_token_url => 'https://api.smugmug.com/services/oauth/1.0a/getRequestToken',
+    authorize_url => 'https://api.smugmug.com/services/oauth/1.0a/authorize',
+    access_token_url => 'https://api.smugmug.com/services/oauth/1.0a/getAccessToken',
+    signature_method => 'HMAC-SHA1');
+
+-- oauth_callback_confirmed is true only where a callback is configured for the consumer key.
+SELECT oauth1.create_provider(
+    'etrade',
+    ARRAY['https://api.etrade.com'],
+    request_token_url => 'https://api.etrade.com/oauth/request_token',
+    authorize_url => 'https://us.etrade.com/e/t/etws/authorize?key={consumer_key}&token={oauth_token}',
+    access_token_url => 'https://api.etrade.com/oauth/access_token',
+    renew_url => 'https://api.etrade.com/oauth/renew_access_token',
+    revoke_url => 'https://api.etrade.com/oauth/revoke_access_token',
+    signature_method => 'HMAC-SHA1',
+    realm => '',
+    token_method => 'GET',
+    callback_confirmed => false);
+
+SELECT oauth1.create_provider(
+    'fatsecret',
+    ARRAY['https://platform.fatsecret.com/rest'],
+    request_token_url => 'https://www.fatsecret.com/oauth/request_token',
+    authorize_url => 'https://www.fatsecret.com/oauth/authorize',
+    access_token_url => 'https://www.fatsecret.com/oauth/access_token',
+    signature_method => 'HMAC-SHA1',
+    transmission => 'query');
+
+SELECT oauth1.create_provider(
+    'bricklink',
+    ARRAY['https://api.bricklink.com/api/store/v1'],
+    signature_method => 'HMAC-SHA1',
+    callback_mode => 'none');
+
+-- The realm is required: the URL of the request without its query.
+SELECT oauth1.create_provider(
+    'cardmarket',
+    ARRAY['https://api.cardmarket.com/ws/v2.0'],
+    signature_method => 'HMAC-SHA1',
+    realm => '{url}',
+    callback_mode => 'none');
+
+INSERT INTO oauth1.preset SELECT * FROM oauth1.provider;
+DELETE FROM oauth1.provider;
+
 -- ---------------------------------------------------------------- keys
 
 -- The tables data_key and secret stand above, with the consumers that they belong to.
@@ -856,6 +1046,40 @@ COMMENT ON FUNCTION oauth1.raise_for_status(oauth1.http_response) IS
 
 -- ---------------------------------------------------------------- privileges
 
--- Who may do what is said function by function; PUBLIC may sign.
+-- PUBLIC may sign, call and look; calls, flow and views judge the current role themselves. What
+-- creates, changes or lets others in is the owner's, and whose it lets.
+
 GRANT USAGE ON SCHEMA oauth1 TO PUBLIC;
+
+GRANT SELECT ON
+    oauth1.providers,
+    oauth1.consumers,
+    oauth1.tokens,
+    oauth1.grants
+TO PUBLIC;
+
+REVOKE ALL ON FUNCTION
+    oauth1.create_provider(text, text[], text, text, text, oauth1.signature_method, text, text, text, text, text, text, boolean, text, text, boolean, jsonb),
+    oauth1.alter_provider(text, text[], text, text, text, oauth1.signature_method, text, text, text, text, text, text, boolean, text, text, boolean, jsonb, text[]),
+    oauth1.drop_provider(text),
+    oauth1.create_consumer(text, text, text, text, jsonb, text, text, integer, text, text, jsonb),
+    oauth1.alter_consumer(text, text, text, text, jsonb, text, text, integer, text, text, jsonb, text[]),
+    oauth1.drop_consumer(text),
+    oauth1.set_token(text, text, text, text),
+    oauth1.drop_token(text, text),
+    oauth1.grant_consumer(text, regrole),
+    oauth1.revoke_consumer(text, regrole),
+    oauth1.grant_token(text, text, regrole),
+    oauth1.revoke_token_grant(text, text, regrole),
+    oauth1.adopt_grants(),
+    oauth1.rotate_key(),
+    oauth1.create_master_key(),
+    oauth1.rotate_master_key(text),
+    oauth1.key_status(),
+    oauth1.rebind_consumer(text),
+    oauth1._invalidate(),
+    oauth1._entry_begin(),
+    oauth1._entry_row(),
+    oauth1._entry_end()
+FROM PUBLIC;
 
