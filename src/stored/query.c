@@ -94,9 +94,12 @@ static uint64
 execute(oauth1_statement *statement, Datum *values, const char *nulls, Snapshot snapshot,
 		bool read_only)
 {
+	MemoryContext memory = CurrentMemoryContext;
 	int			result = SPI_execute_snapshot(kept_plan(statement), values, nulls, snapshot,
 											  InvalidSnapshot, read_only, true, 0);
 
+	/* SPI leaves its own as the current one: what is palloc'd next would end with it. */
+	MemoryContextSwitchTo(memory);
 	if (result < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
