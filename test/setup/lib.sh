@@ -21,7 +21,7 @@ pg_make()
 # first on PATH.
 build_into_tree()
 {
-	pg_make COPT=-Werror
+	pg_make -j "$(nproc)" COPT=-Werror
 	test/setup/tree "$TREE"
 	pg_make install DESTDIR="$TREE"
 }
