@@ -148,16 +148,12 @@ static oauth1_statement select_token = {
 	.types = {TEXTOID, TEXTOID},
 };
 
-/* In UTF-8, in that context: behind a query of SPI, its own is the current one. */
 static oa1_text
-utf8_copy(const char *value, MemoryContext memory)
+utf8_copy(const char *value)
 {
-	MemoryContext old = MemoryContextSwitchTo(memory);
 	oa1_text	utf8 = oauth1_utf8_from_cstring(value);
 
-	utf8.data = pnstrdup(utf8.data, utf8.length);
-	MemoryContextSwitchTo(old);
-	return utf8;
+	return (oa1_text) {pnstrdup(utf8.data, utf8.length), utf8.length};
 }
 
 static oauth1_sealed *
@@ -177,8 +173,7 @@ read_token(oauth1_credential *credential)
 
 	if (oauth1_query_read(&select_token, values, NULL) == 0)
 		raise_no_token(consumer, credential->token_name);
-	token->token = utf8_copy(oauth1_column_cstring(0, 1, credential->memory),
-							 credential->memory);
+	token->token = utf8_copy(oauth1_column_cstring(0, 1, CurrentMemoryContext));
 	token->secret_id = (oauth1_secret_id) {consumer, credential->token_name, OAUTH1_TOKEN_SECRET};
 	token->secret = oauth1_secret_read(&token->secret_id, credential->memory);
 	credential->session_handle = read_secret(credential, credential->token_name,
@@ -333,17 +328,18 @@ static oauth1_credential *
 build(const credential_key *key)
 {
 	oauth1_credential *credential = make_struct(key);
+	MemoryContext old;
 	oauth1_query query;
 
 	oauth1_query_begin(&query);
+	old = MemoryContextSwitchTo(credential->memory);
 	read_rows(credential, key);
-	/* Only now: each query of SPI leaves a context of its own as the current one. */
-	MemoryContextSwitchTo(credential->memory);
 	credential->destination = oauth1_destination(credential->provider, credential->consumer);
-	credential->consumer_key = utf8_copy(credential->consumer->consumer_key, credential->memory);
+	credential->consumer_key = utf8_copy(credential->consumer->consumer_key);
 	prepare_api_urls(credential);
 	prepare_realm(credential);
 	prepare_headers(credential);
+	MemoryContextSwitchTo(old);
 	oauth1_query_end(&query);
 	return credential;
 }
