@@ -6,8 +6,6 @@
  */
 #include "core/internal.h"
 
-#include <openssl/crypto.h>
-
 static bool
 is_control(char c)
 {
@@ -37,15 +35,25 @@ write_realm(oa1_buffer *out, oa1_text realm)
 }
 
 /*
- * Appends name="value", both encoded.
+ * Appends before, then name="value", both encoded.
  */
 static void
-write_pair(oa1_buffer *out, const oa1_pair *pair)
+write_pair(oa1_buffer *out, oa1_text before, const oa1_pair *pair)
 {
-	oa1_percent_encode(out, pair->name);
-	oa1_buffer_append(out, "=\"", 2);
-	oa1_percent_encode(out, pair->value);
-	oa1_buffer_append_char(out, '"');
+	size_t		free_octets = (out->maximum - out->length) / 2;
+	char	   *to = oa1_room(out, before.length + 3 +
+							  oa1_encoded_room(oa1_encoded_once, pair->name, free_octets) +
+							  oa1_encoded_room(oa1_encoded_once, pair->value, free_octets));
+
+	if (to == NULL)
+		return;
+	memcpy(to, before.data, before.length);
+	to = oa1_put_text(to + before.length, oa1_encoded_once, pair->name);
+	*to++ = '=';
+	*to++ = '"';
+	to = oa1_put_text(to, oa1_encoded_once, pair->value);
+	*to++ = '"';
+	out->length = (size_t) (to - out->data);
 }
 
 /*
@@ -70,8 +78,7 @@ oa1_authorization_write(oa1_buffer *out, oa1_text realm, const oa1_pair *pairs, 
 	}
 	for (size_t i = 0; i < count; i++)
 	{
-		oa1_buffer_append_text(out, before);
-		write_pair(out, &pairs[i]);
+		write_pair(out, before, &pairs[i]);
 		before = OA1_TEXT(", ");
 	}
 	return out->status;

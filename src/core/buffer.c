@@ -11,8 +11,6 @@
  */
 #include "core/internal.h"
 
-#include <openssl/crypto.h>
-
 #define FIRST_CAPACITY 256
 
 /*
@@ -37,7 +35,7 @@ release(oa1_buffer *buffer)
 {
 	if (buffer->data == NULL)
 		return;
-	OPENSSL_cleanse(buffer->data, buffer->capacity + OA1_BUFFER_SLACK);
+	oa1_wipe(buffer->data, buffer->capacity + OA1_BUFFER_SLACK);
 	buffer->grow(buffer->context, buffer->data, buffer->capacity + OA1_BUFFER_SLACK, 0);
 	buffer->data = NULL;
 	buffer->capacity = 0;
@@ -100,7 +98,7 @@ oa1_buffer_reserve(oa1_buffer *buffer, size_t more)
 void
 oa1_buffer_append(oa1_buffer *buffer, const char *data, size_t length)
 {
-	char	   *to = oa1_buffer_reserve(buffer, length);
+	char	   *to = oa1_room(buffer, length);
 
 	if (to == NULL || length == 0)
 		return;
@@ -150,7 +148,7 @@ void
 oa1_buffer_reset(oa1_buffer *buffer)
 {
 	if (buffer->length > 0)
-		OPENSSL_cleanse(buffer->data, buffer->length);
+		oa1_wipe(buffer->data, buffer->length);
 	buffer->length = 0;
 	buffer->status = OA1_OK;
 }

@@ -13,8 +13,8 @@
 void
 oa1_form_encode(oa1_buffer *out, oa1_text value)
 {
-	char	   *to = oa1_buffer_reserve(out, oa1_encoded_room(oa1_encoded_once, value,
-															  out->maximum - out->length));
+	char	   *to = oa1_room(out, oa1_encoded_room(oa1_encoded_once, value,
+													out->maximum - out->length));
 
 	if (to == NULL)
 		return;

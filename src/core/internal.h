@@ -10,6 +10,30 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "core/octets.h"
+
+/*
+ * Wipes octets that nothing reads again, which a compiler would otherwise leave
+ * out.  OPENSSL_cleanse promises the same, eight octets at a time.
+ */
+static inline void
+oa1_wipe(void *octets, size_t length)
+{
+	memset(octets, 0, length);
+	__asm__ __volatile__("" : : "r" (octets) : "memory");
+}
+
+/*
+ * oa1_buffer_reserve where there is room already, as there nearly always is.
+ */
+static inline char *
+oa1_room(oa1_buffer *buffer, size_t more)
+{
+	if (buffer->status == OA1_OK && buffer->data != NULL &&
+		more <= buffer->capacity - buffer->length)
+		return buffer->data + buffer->length;
+	return oa1_buffer_reserve(buffer, more);
+}
 
 /*
  * An octet as it stands in encoded text, and how many octets that is.  A writer
@@ -35,12 +59,33 @@ oa1_put(char *to, const oa1_encoded *encoding, unsigned char octet)
 	return to + encoding[octet].length;
 }
 
+extern size_t oa1_encoded_length(const oa1_encoded *encoding, oa1_text value);
+
 /*
- * How much room value's encoding needs at most.  Where the plain guess does not
- * exceed available, and the value is short, that is it; otherwise value is
- * counted, so that memory follows what is written.
+ * How much room value's encoding needs at most: a guess where value is short and
+ * the guess does not exceed available, else its length, so that memory follows
+ * what is written.
  */
-extern size_t oa1_encoded_room(const oa1_encoded *encoding, oa1_text value, size_t available);
+static inline size_t
+oa1_encoded_room(const oa1_encoded *encoding, oa1_text value, size_t available)
+{
+	if (value.length <= 1024 && 5 * value.length <= available)
+		return 5 * value.length;
+	return oa1_encoded_length(encoding, value);
+}
+
+/*
+ * Stores text's encoding at to; returns where the next octet goes.
+ */
+static inline char *
+oa1_put_text(char *to, const oa1_encoded *encoding, oa1_text text)
+{
+	if (oa1_copy_unreserved(to, text))
+		return to + text.length;
+	for (size_t i = 0; i < text.length; i++)
+		to = oa1_put(to, encoding, (unsigned char) text.data[i]);
+	return to;
+}
 
 /*
  * Reads the octet that value's escape at offset stands for ('%' has been seen

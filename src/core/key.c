@@ -171,7 +171,7 @@ open_pkcs12(PKCS12 *file, oa1_text passphrase, EVP_PKEY **key)
 	else if (PKCS12_parse(file, terminated, key, &certificate, NULL) != 1)
 		*key = NULL;
 	X509_free(certificate);
-	OPENSSL_cleanse(terminated, sizeof(terminated));
+	oa1_wipe(terminated, sizeof(terminated));
 	return status;
 }
 

@@ -13,8 +13,6 @@
  */
 #include "core/internal.h"
 
-#include <openssl/crypto.h>
-
 /* "=" and "&", encoded once. */
 static const char equals_sign[] = "%3D";
 static const char ampersand[] = "%26";
@@ -48,93 +46,54 @@ oa1_parameters_init(oa1_parameters *parameters, oa1_grow grow, void *context, si
 	parameters->sorted = true;
 }
 
-static uint64_t
-rank_of(oa1_text name)
+/*
+ * name stands in octets, whose slack lets us read eight octets in any case.
+ */
+static inline uint64_t
+rank_of(const char *name, size_t length)
 {
-	uint64_t	rank = 0;
+	const unsigned char *n = (const unsigned char *) name;
+	uint64_t	rank = (uint64_t) n[0] << 56 | (uint64_t) n[1] << 48 | (uint64_t) n[2] << 40 |
+		(uint64_t) n[3] << 32 | (uint64_t) n[4] << 24 | (uint64_t) n[5] << 16 |
+		(uint64_t) n[6] << 8 | (uint64_t) n[7];
 
-	for (size_t i = 0; i < sizeof(rank); i++)
-		rank = rank << 8 | (i < name.length ? (unsigned char) name.data[i] : 0);
-	return rank;
+	/* what follows a short name is not part of it */
+	return length < sizeof(rank) ? rank & ~(UINT64_MAX >> (8 * length)) : rank;
 }
 
 /*
- * Stores value's two encodings at to; returns where the next octet goes.
+ * Enters the parameter that was stored from start to end in octets, its name
+ * ending at name_end.  oauth_signature is passed over: it is not part of what it
+ * signs (3.4.1.3.1), and its octets are forgotten.
  */
-static inline char *
-put_raw(char *to, oa1_text value)
-{
-	for (size_t i = 0; i < value.length; i++)
-		to = oa1_put(to, oa1_encoded_twice, (unsigned char) value.data[i]);
-	return to;
-}
-
-/*
- * The same of a value that is still encoded as a form has it; NULL where an
- * escape is malformed.
- */
-static inline char *
-put_form(char *to, oa1_text value)
-{
-	for (size_t i = 0; i < value.length; i++)
-	{
-		int			octet = (unsigned char) value.data[i];
-
-		if (octet == '%')
-		{
-			octet = oa1_escape_octet(value, i);
-			if (octet < 0)
-				return NULL;
-			i += 2;
-		}
-		else if (octet == '+')
-			octet = ' ';
-		to = oa1_put(to, oa1_encoded_twice, (unsigned char) octet);
-	}
-	return to;
-}
-
-/*
- * Adds one pair, read by put.  oauth_signature is passed over: it is not part of
- * what it signs (3.4.1.3.1).
- */
-static inline oa1_status
-add(oa1_parameters *parameters, oa1_pair pair, char *(*put) (char *to, oa1_text value))
+static oa1_status
+enter(oa1_parameters *parameters, const char *start, const char *name_end, const char *end)
 {
 	static const oa1_text left_out = {"oauth_signature", 15};
-	oa1_buffer *octets = &parameters->octets;
-	size_t		free_octets = (octets->maximum - octets->length) / 2;
-	char	   *start = oa1_buffer_reserve(octets, SIGN_LENGTH +
-										   oa1_encoded_room(oa1_encoded_twice, pair.name, free_octets) +
-										   oa1_encoded_room(oa1_encoded_twice, pair.value, free_octets));
-	entry	   *added = (entry *) oa1_buffer_reserve(&parameters->entries, sizeof(entry));
-	char	   *name_end;
-	char	   *end;
-	oa1_text	name;
+	oa1_text	name = {start, (size_t) (name_end - start)};
+	entry	   *added;
 
-	if (start == NULL || added == NULL)
-		return start == NULL ? octets->status : parameters->entries.status;
-	end = name_end = put(start, pair.name);
-	if (name_end != NULL)
-	{
-		memcpy(name_end, equals_sign, SIGN_LENGTH);
-		end = put(name_end + SIGN_LENGTH, pair.value);
-	}
-	if (end == NULL)
-		return OA1_BAD_ESCAPE;
-
-	name = (oa1_text) {start, (size_t) (name_end - start)};
 	if (oa1_text_equal(name, left_out))
 		return OA1_OK;
-	added->rank = rank_of(name);
-	added->offset = octets->length;
+	added = (entry *) oa1_room(&parameters->entries, sizeof(entry));
+	if (added == NULL)
+		return parameters->entries.status;
+	added->rank = rank_of(start, name.length);
+	added->offset = parameters->octets.length;
 	added->name_length = name.length;
 	added->value_length = (size_t) (end - name_end) - SIGN_LENGTH;
-	octets->length += (size_t) (end - start);
+	parameters->octets.length += (size_t) (end - start);
 	parameters->entries.length += sizeof(entry);
 	parameters->count++;
 	parameters->sorted = false;
 	return OA1_OK;
+}
+
+static inline char *
+put_equals_sign(char *to)
+{
+	memcpy(to, equals_sign, SIGN_LENGTH);
+	return to + SIGN_LENGTH;
 }
 
 /*
@@ -144,26 +103,95 @@ add(oa1_parameters *parameters, oa1_pair pair, char *(*put) (char *to, oa1_text 
 oa1_status
 oa1_parameters_add(oa1_parameters *parameters, oa1_text name, oa1_text value)
 {
-	return add(parameters, (oa1_pair) {name, value}, put_raw);
+	oa1_buffer *octets = &parameters->octets;
+	size_t		available = (octets->maximum - octets->length) / 2;
+	char	   *start = oa1_room(octets, SIGN_LENGTH +
+								 oa1_encoded_room(oa1_encoded_twice, name, available) +
+								 oa1_encoded_room(oa1_encoded_twice, value, available));
+	char	   *name_end;
+	char	   *end;
+
+	if (start == NULL)
+		return octets->status;
+	name_end = oa1_put_text(start, oa1_encoded_twice, name);
+	end = oa1_put_text(put_equals_sign(name_end), oa1_encoded_twice, value);
+	return enter(parameters, start, name_end, end);
 }
 
 /*
- * Adds each pair of a query or a form body (3.4.1.3.1).  On failure the pairs
- * before the bad one are in: the collection can be released or reset, no more.
+ * Stores the encodings of what form has from *at up to an octet that ends it
+ * ('&', or '=' in a name), or to its end, where *at is moved to.  Returns where
+ * the next octet goes, or NULL where an escape is malformed.
+ */
+static inline char *
+put_form_text(char *to, oa1_text form, size_t *at, bool is_name)
+{
+	size_t		i = *at;
+
+	for (; i < form.length; i++)
+	{
+		int			octet = (unsigned char) form.data[i];
+
+		/* all that means something is reserved, so most octets end here */
+		if (oa1_encoded_twice[octet].length == 1)
+		{
+			*to++ = (char) octet;
+			continue;
+		}
+		if (octet == '&' || (octet == '=' && is_name))
+			break;
+		if (octet == '%')
+		{
+			octet = oa1_escape_octet(form, i);
+			if (octet < 0)
+				return NULL;
+			i += 2;
+		}
+		else if (octet == '+')
+			octet = ' ';
+		to = oa1_put(to, oa1_encoded_twice, (unsigned char) octet);
+	}
+	*at = i;
+	return to;
+}
+
+/*
+ * Adds the pair of form that starts at *at; moves *at to its end.
+ */
+static oa1_status
+add_form_pair(oa1_parameters *parameters, oa1_text form, size_t *at)
+{
+	char	   *start = parameters->octets.data + parameters->octets.length;
+	char	   *name_end = put_form_text(start, form, at, true);
+	char	   *end;
+
+	if (name_end == NULL)
+		return OA1_BAD_ESCAPE;
+	if (*at < form.length && form.data[*at] == '=')
+		++*at;
+	end = put_form_text(put_equals_sign(name_end), form, at, false);
+	return end == NULL ? OA1_BAD_ESCAPE : enter(parameters, start, name_end, end);
+}
+
+/*
+ * Adds each pair of a query or a form body, cut as oa1_form_next does
+ * (3.4.1.3.1).  On failure the pairs before the bad one are in: the collection can
+ * be released or reset, no more.
  */
 oa1_status
 oa1_parameters_add_form(oa1_parameters *parameters, oa1_text form)
 {
-	oa1_pair	pair;
+	oa1_buffer *octets = &parameters->octets;
+	oa1_status	status = OA1_OK;
 
-	while (oa1_form_next(&form, &pair))
-	{
-		oa1_status	status = add(parameters, pair, put_form);
-
-		if (status != OA1_OK)
-			return status;
-	}
-	return OA1_OK;
+	/* a pair without '=' gets one, which takes the place of its '&', but at the end */
+	if (oa1_room(octets, SIGN_LENGTH + oa1_encoded_room(oa1_encoded_twice, form,
+														octets->maximum - octets->length)) == NULL)
+		return octets->status;
+	for (size_t at = 0; at < form.length && status == OA1_OK; at++)
+		if (form.data[at] != '&')
+			status = add_form_pair(parameters, form, &at);
+	return status;
 }
 
 /*

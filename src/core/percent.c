@@ -7,8 +7,6 @@
  */
 #include "core/internal.h"
 
-#include <openssl/crypto.h>
-
 /* The 256 octets in order; K is an unreserved one, E one by its two digits. */
 #define ROW(E, h) \
 	E(h, '0'), E(h, '1'), E(h, '2'), E(h, '3'), E(h, '4'), E(h, '5'), E(h, '6'), E(h, '7'), \
@@ -39,19 +37,14 @@
 const oa1_encoded oa1_encoded_once[256] = {OCTETS(KEPT, ONCE)};
 const oa1_encoded oa1_encoded_twice[256] = {OCTETS(KEPT, TWICE)};
 
-/* Longer values are counted first, so that memory follows what is written. */
-#define GUESSED_LENGTH 1024
-
 size_t
-oa1_encoded_room(const oa1_encoded *encoding, oa1_text value, size_t available)
+oa1_encoded_length(const oa1_encoded *encoding, oa1_text value)
 {
-	size_t		room = 0;
+	size_t		length = 0;
 
-	if (value.length <= GUESSED_LENGTH && 5 * value.length <= available)
-		return 5 * value.length;
 	for (size_t i = 0; i < value.length; i++)
-		room += encoding[(unsigned char) value.data[i]].length;
-	return room;
+		length += encoding[(unsigned char) value.data[i]].length;
+	return length;
 }
 
 /*
@@ -60,14 +53,11 @@ oa1_encoded_room(const oa1_encoded *encoding, oa1_text value, size_t available)
 void
 oa1_percent_encode(oa1_buffer *out, oa1_text value)
 {
-	char	   *to = oa1_buffer_reserve(out, oa1_encoded_room(oa1_encoded_once, value,
-															  out->maximum - out->length));
+	char	   *to = oa1_room(out, oa1_encoded_room(oa1_encoded_once, value,
+													out->maximum - out->length));
 
-	if (to == NULL)
-		return;
-	for (size_t i = 0; i < value.length; i++)
-		to = oa1_put(to, oa1_encoded_once, (unsigned char) value.data[i]);
-	out->length = (size_t) (to - out->data);
+	if (to != NULL)
+		out->length = (size_t) (oa1_put_text(to, oa1_encoded_once, value) - out->data);
 }
 
 static int
@@ -112,7 +102,7 @@ oa1_decode(oa1_buffer *out, oa1_text value, char plus)
 
 			if (octet < 0)
 			{
-				OPENSSL_cleanse(start, (size_t) (to - start));
+				oa1_wipe(start, (size_t) (to - start));
 				return OA1_BAD_ESCAPE;
 			}
 			c = (char) octet;

@@ -22,21 +22,48 @@ typedef struct authority
 } authority;
 
 /*
- * Refuses what may stand nowhere in a URL.
+ * The refusal of an octet that may stand nowhere in a URL, or OA1_OK.
  */
+static oa1_status
+check_octet(unsigned char c)
+{
+	if (c < 0x20 || c == 0x7f)
+		return OA1_URL_CONTROL;
+	return c == '\\' ? OA1_URL_BACKSLASH : OA1_OK;
+}
+
 static oa1_status
 check_octets(oa1_text text)
 {
-	for (size_t i = 0; i < text.length; i++)
-	{
-		unsigned char c = (unsigned char) text.data[i];
+	oa1_status	status = OA1_OK;
 
-		if (c < 0x20 || c == 0x7f)
-			return OA1_URL_CONTROL;
-		if (c == '\\')
-			return OA1_URL_BACKSLASH;
-	}
-	return OA1_OK;
+	for (size_t i = 0; i < text.length && status == OA1_OK; i++)
+		status = check_octet((unsigned char) text.data[i]);
+	return status;
+}
+
+/*
+ * The length of text up to the first c, or its whole length.
+ */
+static size_t
+length_before(oa1_text text, char c)
+{
+	const char *found = text.length > 0 ? memchr(text.data, c, text.length) : NULL;
+
+	return found != NULL ? (size_t) (found - text.data) : text.length;
+}
+
+/*
+ * Cuts a part off the front of *rest and returns it.
+ */
+static oa1_text
+cut(oa1_text *rest, size_t length)
+{
+	oa1_text	part = {rest->data, length};
+
+	rest->data += length;
+	rest->length -= length;
+	return part;
 }
 
 static bool
@@ -60,9 +87,19 @@ read_scheme(oa1_text *rest, oa1_text *scheme)
 	if (length < 4 || length >= rest->length || rest->data[length] != ':')
 		return OA1_URL_SCHEME;
 	*scheme = (oa1_text) {https.data, length};
-	rest->data += length + 1;
-	rest->length -= length + 1;
+	cut(rest, length + 1);
 	return OA1_OK;
+}
+
+/*
+ * Why c stands wrongly where a host or a port is.
+ */
+static oa1_status
+refuse(unsigned char c, oa1_status otherwise)
+{
+	oa1_status	status = check_octet(c);
+
+	return status != OA1_OK ? status : otherwise;
 }
 
 /*
@@ -79,9 +116,8 @@ check_name(oa1_text host)
 
 		if (c >= 0x80)
 			return OA1_URL_HOST_NOT_ASCII;
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			  c == '-' || c == '.' || c == '_'))
-			return OA1_URL_HOST;
+		if (c == '~' || oa1_encoded_once[c].length != 1)
+			return refuse(c, OA1_URL_HOST);
 	}
 	return OA1_OK;
 }
@@ -116,7 +152,7 @@ read_port(oa1_text digits, unsigned *port)
 	for (size_t i = 0; i < digits.length; i++)
 	{
 		if (digits.data[i] < '0' || digits.data[i] > '9')
-			return OA1_URL_PORT;
+			return refuse((unsigned char) digits.data[i], OA1_URL_PORT);
 		number = number * 10 + (unsigned) (digits.data[i] - '0');
 		if (number > 65535)
 			return OA1_URL_PORT;
@@ -171,35 +207,51 @@ read_authority(oa1_text text, authority *found)
 }
 
 /*
+ * Stores the octet of part at i at *to and moves *to on.
+ */
+static oa1_status
+put_octet(char **to, oa1_text part, size_t i)
+{
+	unsigned char c = (unsigned char) part.data[i];
+
+	if (c == '%' && oa1_escape_octet(part, i) < 0)
+		return OA1_BAD_ESCAPE;
+	if (c == ' ' || c >= 0x80)
+		*to = oa1_put(*to, oa1_encoded_once, c);
+	else
+		*(*to)++ = (char) c;
+	return check_octet(c);
+}
+
+/*
  * Appends a path or a query as it will be sent: octets that no URL may hold raw
  * are encoded, all others stay, also the case of escapes (3.4.1.2).
  */
 static oa1_status
 append_part(oa1_buffer *out, oa1_text part)
 {
-	size_t		room = part.length;
-	char	   *to;
+	char	   *to = oa1_room(out, oa1_encoded_room(oa1_encoded_once, part,
+													out->maximum - out->length));
+	oa1_status	status = OA1_OK;
 
-	for (size_t i = 0; i < part.length; i++)
-		if (part.data[i] == ' ' || (unsigned char) part.data[i] >= 0x80)
-			room += 2;
-	to = oa1_buffer_reserve(out, room);
 	if (to == NULL)
 		return out->status;
-
-	for (size_t i = 0; i < part.length; i++)
+	for (size_t i = 0; i < part.length && status == OA1_OK;)
 	{
-		char		c = part.data[i];
+		size_t		end = part.length - i < 16 ? part.length : i + 16;
 
-		if (c == '%' && oa1_escape_octet(part, i) < 0)
-			return OA1_BAD_ESCAPE;
-		if (c == ' ' || (unsigned char) c >= 0x80)
-			to = oa1_put(to, oa1_encoded_once, (unsigned char) c);
+		if (end - i == 16 && oa1_all_plain_in_url(oa1_block_load(part.data + i)))
+		{
+			memcpy(to, part.data + i, 16);
+			to += 16;
+			i += 16;
+		}
 		else
-			*to++ = c;
+			for (; i < end && status == OA1_OK; i++)
+				status = put_octet(&to, part, i);
 	}
-	out->length += room;
-	return OA1_OK;
+	out->length = (size_t) (to - out->data);
+	return status;
 }
 
 /*
@@ -252,6 +304,20 @@ decoded_octet(oa1_text path, size_t *at)
 }
 
 /*
+ * False where path cannot have a dot segment: none of its octets is an escape,
+ * none of its segments starts with a dot.
+ */
+static bool
+may_have_dot_segments(oa1_text path)
+{
+	for (size_t i = 0; i < path.length; i++)
+		if (path.data[i] == '%' ||
+			(path.data[i] == '/' && i + 1 < path.length && path.data[i + 1] == '.'))
+			return true;
+	return false;
+}
+
+/*
  * True where a server may take a segment for '.' or '..'.  Some decode %2F and
  * %5C before they resolve dots, some drop what follows ';', so these end a
  * segment here as well.
@@ -264,6 +330,8 @@ has_dot_segments(oa1_text path)
 	bool		only_dots = true;
 	int			octet;
 
+	if (!may_have_dot_segments(path))
+		return false;
 	do
 	{
 		octet = decoded_octet(path, &at);
@@ -282,36 +350,10 @@ has_dot_segments(oa1_text path)
 	return false;
 }
 
-/*
- * The length of text up to the first of some characters, or its whole length.
- */
-static size_t
-length_before(oa1_text text, const char *ends)
-{
-	size_t		length = 0;
-
-	while (length < text.length && strchr(ends, text.data[length]) == NULL)
-		length++;
-	return length;
-}
-
 static oa1_text
 part_of(const oa1_buffer *out, size_t from, size_t to)
 {
 	return (oa1_text) {out->data + from, to - from};
-}
-
-/*
- * Cuts a part off the front of *rest and returns it.
- */
-static oa1_text
-cut(oa1_text *rest, size_t length)
-{
-	oa1_text	part = {rest->data, length};
-
-	rest->data += length;
-	rest->length -= length;
-	return part;
 }
 
 /*
@@ -320,17 +362,33 @@ cut(oa1_text *rest, size_t length)
 static oa1_status
 append_path_and_query(oa1_buffer *out, oa1_text rest, oa1_url *url, size_t *path_end)
 {
-	oa1_text	path = cut(&rest, length_before(rest, "?#"));
+	oa1_text	path = cut(&rest, length_before(rest, '?'));
 	oa1_status	status;
 
 	if (path.length == 0)
 		path = OA1_TEXT("/");	/* 3.4.1.2, by RFC 2616, 3.2.2 */
 	status = append_part(out, path);
 	*path_end = out->length;
-	url->has_query = rest.length > 0 && rest.data[0] == '?';
-	if (status == OA1_OK && url->has_query)
-		status = append_part(out, cut(&rest, length_before(rest, "#")));
-	return status;
+	url->has_query = rest.length > 0;
+	return status != OA1_OK ? status : append_part(out, rest);
+}
+
+/*
+ * Cuts "//authority" off the front of *rest and takes it apart.
+ */
+static oa1_status
+cut_authority(oa1_text *rest, authority *found)
+{
+	oa1_text	text;
+	oa1_status	status;
+
+	if (rest->length < 2 || rest->data[0] != '/' || rest->data[1] != '/')
+		return OA1_URL_NO_HOST;
+	cut(rest, 2);
+	text = (oa1_text) {rest->data, length_before(*rest, '/')};
+	text = cut(rest, length_before(text, '?'));
+	status = check_octets(text);
+	return status == OA1_OK ? read_authority(text, found) : status;
 }
 
 /*
@@ -345,21 +403,18 @@ oa1_url_parse(oa1_text input, oa1_buffer *out, oa1_url *url)
 	size_t		host_start;
 	size_t		path_start;
 	size_t		path_end;
-	oa1_text	rest = input;
+	oa1_text	fragment = input;
+	oa1_text	rest = cut(&fragment, length_before(input, '#'));
 	oa1_text	scheme;
 	authority	found;
-	oa1_status	status = check_octets(input);
+	oa1_status	status = check_octets(fragment);
 
 	if (status == OA1_OK)
 		status = read_scheme(&rest, &scheme);
 	if (status != OA1_OK)
 		return status;
-	if (rest.length < 2 || rest.data[0] != '/' || rest.data[1] != '/')
-		return OA1_URL_NO_HOST;
-	cut(&rest, 2);
-
 	found.port = scheme.length == 5 ? 443 : 80;
-	status = read_authority(cut(&rest, length_before(rest, "/?#")), &found);
+	status = cut_authority(&rest, &found);
 	if (status != OA1_OK)
 		return status;
 
