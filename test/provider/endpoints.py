@@ -154,7 +154,7 @@ def orders(service, wire):
         order = service.store.add_order(_body_fields(wire))
     except ValueError as error:
         return answer.as_json({"error": str(error)}, 400)
-    return answer.as_json(order, 201, [("Location", "/api/orders/%d" % order["id"])])
+    return answer.as_json(order, 201, [("Location", "/api/orders/%s" % order["id"])])
 
 
 def order(service, wire):
