@@ -46,6 +46,9 @@
 /* How long a CA file that was read is taken as unchanged. */
 #define CA_CACHE_SECONDS 300L
 
+/* A CURLcode of libcurl 8.6, which the headers at hand may not have. */
+#define OAUTH1_CURLE_TOO_LARGE 100
+
 /*
  * One exchange; malloc'ed and kept with its handle for the next.  While in use
  * it belongs to a memory context, through an owner in that context.
@@ -61,6 +64,7 @@ struct oauth1_exchange
 	/* what was asked for */
 	bool		allow_private;
 	bool		judge_address;	/* false: the address is that of a trusted proxy */
+	bool		through_proxy;
 	struct curl_slist *lines;	/* header lines as sent */
 
 	/* what the callbacks saw */
@@ -485,14 +489,16 @@ set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *
 
 /* Our own words on how it ended; NULL: libcurl's are better. */
 static const char *
-own_reason(const oauth1_exchange *exchange)
+own_reason(const oauth1_exchange *exchange, CURLcode code)
 {
 	if (exchange->too_large && exchange->body.status == OA1_TOO_LONG)
 		return "The body exceeds the limit.";
 	if (exchange->too_large)
-		return "The headers exceed 256 kB or 1000 lines.";
+		return "The headers exceed 256 kB, 1000 lines or 100 kB a line.";
 	if (exchange->repeat_refused)
 		return "The connection was closed before an answer came";
+	if (code == CURLE_OK)
+		return "Only an interim response came";
 	return NULL;
 }
 
@@ -507,8 +513,8 @@ curl_reason(const oauth1_exchange *exchange, CURLcode code)
 {
 	switch (code)
 	{
+		case CURLE_UNSUPPORTED_PROTOCOL:
 		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_CONNECT:
 		case CURLE_OPERATION_TIMEDOUT:
 		case CURLE_SSL_CONNECT_ERROR:
 		case CURLE_PEER_FAILED_VERIFICATION:
@@ -519,7 +525,13 @@ curl_reason(const oauth1_exchange *exchange, CURLcode code)
 		case CURLE_PARTIAL_FILE:
 		case CURLE_SEND_ERROR:
 		case CURLE_RECV_ERROR:
+		case CURLE_WEIRD_SERVER_REPLY:
 			if (exchange->error[0] != '\0')
+				return exchange->error;
+			break;
+		case CURLE_COULDNT_CONNECT:
+			/* A proxy's URL that is refused is quoted, with its password. */
+			if (exchange->error[0] != '\0' && !exchange->through_proxy)
 				return exchange->error;
 			break;
 		default:
@@ -546,10 +558,10 @@ set_reason(oauth1_outcome *outcome, const char *reason)
 static oauth1_outcome_kind
 classify(const oauth1_exchange *exchange, CURLcode code)
 {
-	if (exchange->no_memory || code == CURLE_OUT_OF_MEMORY)
-		return OAUTH1_NO_MEMORY;
 	if (exchange->too_large)
 		return OAUTH1_TOO_LARGE;
+	if (exchange->no_memory || code == CURLE_OUT_OF_MEMORY)
+		return OAUTH1_NO_MEMORY;
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return OAUTH1_TIMED_OUT;
 	if (!exchange->sent)
@@ -563,7 +575,7 @@ static void
 set_outcome(oauth1_exchange *exchange, CURLcode code)
 {
 	oauth1_outcome *outcome = &exchange->response.outcome;
-	const char *reason = own_reason(exchange);
+	const char *reason = own_reason(exchange, code);
 
 	outcome->kind = classify(exchange, code);
 	outcome->sent = exchange->sent;
@@ -746,6 +758,18 @@ own_exchange(void)
 	return owner->exchange;
 }
 
+/*
+ * True where the code says that a header line exceeded libcurl's own limit of
+ * 100 kB; older versions take the code of lack of memory for it, which at that
+ * point is by far the likelier cause.
+ */
+static bool
+is_long_line(const oauth1_exchange *exchange, CURLcode code)
+{
+	return exchange->sent && !exchange->headers_whole && !exchange->no_memory &&
+		(code == CURLE_OUT_OF_MEMORY || code == OAUTH1_CURLE_TOO_LARGE);
+}
+
 /* What libcurl measured, and the response as the caller sees it. */
 static void
 finish(oauth1_exchange *exchange, CURLcode code)
@@ -760,9 +784,16 @@ finish(oauth1_exchange *exchange, CURLcode code)
 		oauth1_wait_remove(exchange->easy);
 	exchange->in_flight = false;
 	exchange->done = true;
+	if (exchange->status == 0)
+	{
+		/* Whatever came belongs to an interim response. */
+		oa1_buffer_reset(&exchange->head);
+		oa1_buffer_reset(&exchange->body);
+	}
 	read_headers(exchange);
 	response->content_type = oauth1_transfer_header(response, "content-type");
 	response->body = oa1_buffer_text(&exchange->body);
+	exchange->too_large |= is_long_line(exchange, code);
 	set_outcome(exchange, code);
 	/* The backend's own TLS connection reads the same queue. */
 	ERR_clear_error();
@@ -790,7 +821,8 @@ oauth1_transfer_start(const oauth1_request *request)
 	oauth1_wait_prepare();
 	exchange = own_exchange();
 	exchange->allow_private = request->allow_private_addresses;
-	exchange->judge_address = request->proxy[0] == '\0' || !request->proxy_is_trusted;
+	exchange->through_proxy = request->proxy[0] != '\0';
+	exchange->judge_address = !exchange->through_proxy || !request->proxy_is_trusted;
 	oa1_buffer_init(&exchange->head, malloc_grow, NULL, MAX_HEADER_OCTETS);
 	oa1_buffer_init(&exchange->body, malloc_grow, NULL, request->max_response_size);
 	set_options(exchange, request, &code);

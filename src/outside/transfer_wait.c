@@ -2,11 +2,14 @@
  * transfer_wait.c
  *	  libcurl's multi interface in a PostgreSQL session.
  *
- * Waiting.  The session keeps one WaitEventSet (latch, postmaster's death, one
- * epoll descriptor) and libcurl's sockets are in the epoll set behind that
- * descriptor, because nothing can be taken out of a WaitEventSet again.
- * curl_multi_poll would not see the latch.  Order of each lap: reset the latch,
- * look for interrupts, look at the work, wait.
+ * Waiting.  curl_multi_poll would not see the latch, so the session keeps a
+ * WaitEventSet (latch, postmaster's death, one epoll descriptor), and libcurl's
+ * sockets are in the epoll set behind that descriptor, because nothing can be
+ * taken out of a WaitEventSet again.  Most calls, though, wait for one kept
+ * connection and nothing else: for that there is a second WaitEventSet that has
+ * the socket itself, made when a connection is used again, so that a call in a
+ * loop needs no epoll_ctl and a single epoll_wait.  Order of each lap: reset the
+ * latch, look for interrupts, look at the work, wait.
  *
  * Threads.  libcurl resolves names in a thread of its own.  It must not take a
  * signal that is meant for the backend (SIGURG above all: it is the latch), so
@@ -15,13 +18,12 @@
  * the call into libcurl returns: the usual call, on a kept connection, pays
  * nothing for it.
  *
- * Kept connections.  A socket that libcurl puts back into its cache stays in
- * the epoll set: an API called in a loop costs no epoll_ctl at all.  And an idle
- * socket that becomes readable has nothing good to say: the server closed it,
- * over TLS with an alert that libcurl 7.88 takes for life, or sent an answer
- * nobody asked for (a late 408, or worse), which would be read as the answer to
- * our next request.  Such a socket is shut down and drained by us, and libcurl
- * then finds it closed and opens another: no call fails for it.
+ * Kept connections.  An idle socket that becomes readable has nothing good to
+ * say: the server closed it, over TLS with an alert that libcurl 7.88 takes for
+ * life, or sent an answer nobody asked for (a late 408, or worse), which would
+ * be read as the answer to our next request.  So before each exchange the idle
+ * sockets are looked at; one that has something to say is shut down and drained
+ * by us, libcurl then finds it closed and opens another: no call fails for it.
  *
  * Descriptors.  fd.c is told of every socket (ReserveExternalFD), after the
  * call into libcurl that opened it, since libcurl's callbacks must not throw.
@@ -30,8 +32,7 @@
  */
 #include "postgres.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -55,6 +56,9 @@
 /* A wait is never longer, so that barriers and interrupts are seen in any case. */
 #define LONGEST_WAIT_US INT64CONST(1000000)
 
+/* How long an exchange may wait for nothing at all before libcurl is nudged. */
+#define NUDGE_AFTER_US INT64CONST(20000)
+
 /* Events fetched by one epoll_wait; what is left comes with the next. */
 #define EVENTS_AT_ONCE 64
 
@@ -68,7 +72,9 @@
 typedef struct watched
 {
 	bool		ours;			/* a socket of oauth1_wait_open_socket, still open */
-	bool		in_use;			/* libcurl wants to hear of it */
+	bool		fresh;			/* and not yet known to have been connected */
+	bool		idle;			/* a kept connection, fit to be used again */
+	uint32		wanted;			/* what libcurl wants to hear of it; 0: nothing */
 	uint32		events;			/* what the epoll set has for it; 0: it is not in the set */
 } watched;
 
@@ -76,7 +82,10 @@ static struct
 {
 	CURLM	   *multi;			/* NULL: not made yet */
 	int			epoll_fd;
-	WaitEventSet *wait_set;
+	WaitEventSet *wait_set;		/* has epoll_fd */
+	WaitEventSet *single_set;	/* has single_set_fd, once there was such a wait */
+	int			single_set_fd;	/* -1: closed meanwhile, the set is of no use */
+	int			single;			/* the one socket wanted, not in the epoll set; -1: none */
 	bool		broken;			/* bookkeeping failed: made anew when nothing is in flight */
 
 	int64		timer;			/* when libcurl wants to be called; 0: not at all */
@@ -86,11 +95,13 @@ static struct
 	watched    *watched;		/* by descriptor number */
 	int			watched_size;
 	int			sockets;		/* of ours, open */
+	int			idle;			/* of these, idle */
+	int			wanted;			/* of all, those libcurl wants to hear of */
 	int			reserved;		/* descriptors that fd.c was told of */
 
 	bool		signals_blocked;
 	sigset_t	signals;		/* the mask to go back to */
-} session = {.epoll_fd = -1};
+} session = {.epoll_fd = -1, .single = -1, .single_set_fd = -1};
 
 int64
 oauth1_monotonic_us(void)
@@ -162,7 +173,7 @@ watch(int fd, watched *entry, uint32 events)
 	if (epoll_ctl(session.epoll_fd, operation, fd, &event) == 0)
 		return true;
 	entry->events = 0;
-	return operation == EPOLL_CTL_DEL;
+	return false;
 }
 
 /* Tells fd.c how many descriptors are held outside of it. */
@@ -177,24 +188,67 @@ account_descriptors(void)
 		ReleaseExternalFD();
 }
 
+/*
+ * Notes a socket that was opened; false: there is no memory for it.  libcurl
+ * 7.88 closes a socket that did not get connected without a word.  When the
+ * next address it tries gets the same number, it takes that for being watched
+ * already; so what it wants of the number goes on.
+ */
+static bool
+note_opened(int fd)
+{
+	watched    *entry = watched_entry(fd);
+	uint32		wanted;
+
+	if (entry == NULL)
+		return false;
+	if (!entry->ours)
+		session.sockets++;
+	wanted = entry->wanted;
+	*entry = (watched) {.ours = true, .fresh = true, .wanted = wanted};
+	return watch(fd, entry, wanted);
+}
+
+static void
+set_idle(watched *entry, bool idle)
+{
+	session.idle += (int) idle - (int) entry->idle;
+	entry->idle = idle;
+}
+
+static void
+set_wanted(watched *entry, uint32 wanted)
+{
+	session.wanted += (wanted != 0) - (entry->wanted != 0);
+	entry->wanted = wanted;
+}
+
+static void
+note_closed(int fd, watched *entry)
+{
+	set_idle(entry, false);
+	set_wanted(entry, 0);
+	*entry = (watched) {0};
+	session.sockets--;
+	/* The kernel took it out of the set; its number can come again. */
+	if (session.single_set_fd == fd)
+		session.single_set_fd = -1;
+}
+
 curl_socket_t
 oauth1_wait_open_socket(const struct curl_sockaddr *address)
 {
 	/* Close-on-exec: no program a backend starts shall inherit a connection. */
 	int			fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
 							address->protocol);
-	watched    *entry;
 
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
-	entry = watched_entry(fd);
-	if (entry == NULL)
+	if (!note_opened(fd))
 	{
 		close(fd);
 		return CURL_SOCKET_BAD;
 	}
-	*entry = (watched) {.ours = true};
-	session.sockets++;
 	return fd;
 }
 
@@ -204,37 +258,67 @@ oauth1_wait_close_socket(void *unused, curl_socket_t socket)
 	watched    *entry = &session.watched[socket];
 
 	watch(socket, entry, 0);
-	*entry = (watched) {0};
-	session.sockets--;
+	note_closed(socket, entry);
 	return close(socket);
 }
 
 /* ---------------------------------------------------------------- libcurl's two callbacks */
+
+/*
+ * libcurl has no more to do with a socket, for now or for ever.  It was in the
+ * epoll set, unless it was the single one.
+ */
+static void
+release_socket(int fd, watched *entry)
+{
+	bool		was_there;
+
+	set_wanted(entry, 0);
+	if (session.single == fd)
+		session.single = -1;
+	was_there = watch(fd, entry, 0);
+	if (!entry->ours)
+		return;
+	if (entry->fresh && !was_there)
+	{
+		/* Not connected, and closed without a word. */
+		note_closed(fd, entry);
+		return;
+	}
+	entry->fresh = false;
+	set_idle(entry, true);
+}
+
+/* Puts the single socket into the epoll set: there is more to wait for. */
+static bool
+leave_single(void)
+{
+	int			fd = session.single;
+
+	session.single = -1;
+	return fd < 0 || watch(fd, &session.watched[fd], session.watched[fd].wanted);
+}
 
 /* CURLMOPT_SOCKETFUNCTION: what libcurl wants to hear of a socket. */
 static int
 socket_wanted(CURL *easy, curl_socket_t fd, int what, void *unused, void *socket_unused)
 {
 	watched    *entry = watched_entry(fd);
-	uint32		events = 0;
 
 	if (entry == NULL)
 		return -1;
 	if (what == CURL_POLL_REMOVE)
 	{
-		entry->in_use = false;
-		/* A kept connection stays where it is, a resolver's descriptor is about to go. */
-		events = entry->ours ? EPOLLIN : 0;
+		release_socket(fd, entry);
+		return 0;
 	}
-	else
-	{
-		entry->in_use = true;
-		if (what & CURL_POLL_IN)
-			events |= EPOLLIN;
-		if (what & CURL_POLL_OUT)
-			events |= EPOLLOUT;
-	}
-	return watch(fd, entry, events) ? 0 : -1;
+	set_wanted(entry, (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0));
+	if (session.in_flight == 1 && (session.single == fd || entry->idle))
+		session.single = fd;
+	set_idle(entry, false);
+	if (session.single == fd)
+		return 0;
+	return leave_single() && watch(fd, entry, entry->wanted) ? 0 : -1;
 }
 
 /* CURLMOPT_TIMERFUNCTION: when libcurl wants to be called; -1: not at all. */
@@ -276,6 +360,9 @@ dismantle(void)
 	if (session.wait_set)
 		FreeWaitEventSet(session.wait_set);
 	session.wait_set = NULL;
+	if (session.single_set)
+		FreeWaitEventSet(session.single_set);
+	session.single_set = NULL;
 	/* Closes the kept connections, each through oauth1_wait_close_socket. */
 	if (session.multi)
 		curl_multi_cleanup(session.multi);
@@ -284,6 +371,8 @@ dismantle(void)
 		close(session.epoll_fd);
 	session.epoll_fd = -1;
 	session.timer = 0;
+	session.single = -1;
+	session.single_set_fd = -1;
 	session.broken = false;
 	account_descriptors();
 }
@@ -310,15 +399,17 @@ make_multi(void)
 		keep_connections(KEPT_CONNECTIONS) == CURLM_OK;
 }
 
-/* The session's wait set, outliving every transaction. */
-static void
-make_wait_set(void)
+/* A wait set that outlives every transaction: latch, postmaster's death, a descriptor. */
+static WaitEventSet *
+make_wait_set(int fd, uint32 events)
 {
-	session.wait_set = oauth1_create_wait_set(3);
-	AddWaitEventToSet(session.wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	WaitEventSet *set = oauth1_create_wait_set(3);
+
+	AddWaitEventToSet(set, events, fd, NULL, NULL);
+	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	if (IsUnderPostmaster)
-		AddWaitEventToSet(session.wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	AddWaitEventToSet(session.wait_set, WL_SOCKET_READABLE, session.epoll_fd, NULL, NULL);
+		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	return set;
 }
 
 static void
@@ -335,7 +426,7 @@ make_session(void)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not initialize libcurl")));
 	account_descriptors();
-	make_wait_set();
+	session.wait_set = make_wait_set(session.epoll_fd, WL_SOCKET_READABLE);
 }
 
 void
@@ -365,14 +456,50 @@ oauth1_wait_prepare(void)
  * there is an end to the draining.
  */
 static void
-retire(int fd, watched *entry)
+retire(int fd)
 {
 	char		discarded[4096];
 
-	watch(fd, entry, 0);
+	set_idle(&session.watched[fd], false);
 	shutdown(fd, SHUT_RDWR);
 	while (recv(fd, discarded, sizeof(discarded), MSG_DONTWAIT) > 0)
 		 /* go on */ ;
+}
+
+/* Looks at some idle sockets, without waiting. */
+static void
+retire_readable(struct pollfd *sockets, int count)
+{
+	if (count == 0 || poll(sockets, count, 0) <= 0)
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		if (sockets[i].revents != 0)
+			retire(sockets[i].fd);
+	}
+}
+
+/* Retires the idle connections that have something to say. */
+static void
+retire_spoken(void)
+{
+	struct pollfd sockets[KEPT_CONNECTIONS];
+	int			left = session.idle;
+	int			count = 0;
+
+	for (int fd = 0; left > 0; fd++)
+	{
+		if (!session.watched[fd].idle)
+			continue;
+		left--;
+		sockets[count++] = (struct pollfd) {.fd = fd, .events = POLLIN};
+		if (count == lengthof(sockets))
+		{
+			retire_readable(sockets, count);
+			count = 0;
+		}
+	}
+	retire_readable(sockets, count);
 }
 
 /* ---------------------------------------------------------------- work */
@@ -392,45 +519,51 @@ check_multi(CURLMcode code)
 			 errdetail("libcurl reported: %s.", curl_multi_strerror(code))));
 }
 
-/* Lets libcurl do what its timer asked for, where the time has come. */
+/* True where an exchange in flight waits for no socket; each has its own. */
+static bool
+some_wait_for_nothing(void)
+{
+	return session.wanted < session.in_flight;
+}
+
+/*
+ * Lets every handle go on, whether or not it has an event.  After a timeout on
+ * one address of several libcurl 7.88 opens no socket to the next one before it
+ * is called again, and does not ask to be called.
+ */
 static void
+nudge(void)
+{
+	int			running;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	check_multi(curl_multi_socket_all(session.multi, &running));
+#pragma GCC diagnostic pop
+}
+
+/* Lets libcurl do what its timer asked for; false: the time has not come. */
+static bool
 run_timer(void)
 {
 	int			running;
 
 	if (session.timer == 0 || session.timer > oauth1_monotonic_us())
-		return;
+		return false;
 	session.timer = 0;
 	check_multi(curl_multi_socket_action(session.multi, CURL_SOCKET_TIMEOUT, 0, &running));
+	return true;
 }
 
-/* Lets libcurl see one event. */
 static void
-run_event(const struct epoll_event *event)
+run_socket(int fd, int what)
 {
-	int			fd = event->data.fd;
-	watched    *entry = &session.watched[fd];
-	int			what = 0;
 	int			running;
 
-	/* An earlier event of the same batch can have closed it. */
-	if (entry->events == 0)
-		return;
-	if (!entry->in_use)
-	{
-		retire(fd, entry);
-		return;
-	}
-	if (event->events & EPOLLIN)
-		what |= CURL_CSELECT_IN;
-	if (event->events & EPOLLOUT)
-		what |= CURL_CSELECT_OUT;
-	if (event->events & (EPOLLERR | EPOLLHUP))
-		what |= CURL_CSELECT_ERR;
 	check_multi(curl_multi_socket_action(session.multi, fd, what, &running));
 }
 
-/* Lets libcurl see what is ready, without waiting. */
+/* Lets libcurl see what is ready in the epoll set, without waiting. */
 static void
 run_events(void)
 {
@@ -438,26 +571,14 @@ run_events(void)
 	int			count = epoll_wait(session.epoll_fd, events, EVENTS_AT_ONCE, 0);
 
 	for (int i = 0; i < count; i++)
-		run_event(&events[i]);
-}
-
-/* Retires the kept connections that had something to say. */
-static void
-retire_spoken(void)
-{
-	struct epoll_event events[EVENTS_AT_ONCE];
-	int			count;
-
-	if (session.sockets == 0)
-		return;
-	count = epoll_wait(session.epoll_fd, events, EVENTS_AT_ONCE, 0);
-	for (int i = 0; i < count; i++)
 	{
-		watched    *entry = &session.watched[events[i].data.fd];
+		uint32		event = events[i].events;
 
-		/* Events of sockets in use come again, they are level-triggered. */
-		if (!entry->in_use && entry->events != 0)
-			retire(events[i].data.fd, entry);
+		/* libcurl passes over a socket that an earlier event let it close. */
+		run_socket(events[i].data.fd,
+				   (event & EPOLLIN ? CURL_CSELECT_IN : 0) |
+				   (event & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+				   (event & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0));
 	}
 }
 
@@ -467,6 +588,8 @@ oauth1_wait_add(CURL *easy)
 	CURLMcode	code;
 
 	retire_spoken();
+	if (!leave_single())
+		return CURLM_OUT_OF_MEMORY;
 	code = keep_connections(Max(KEPT_CONNECTIONS, session.in_flight + 1));
 	if (code == CURLM_OK)
 		code = curl_multi_add_handle(session.multi, easy);
@@ -495,30 +618,65 @@ wait_time(int64 until)
 
 	if (session.timer != 0)
 		wake = Min(wake, session.timer);
+	if (some_wait_for_nothing())
+		wake = Min(wake, now + NUDGE_AFTER_US);
 	return wake <= now ? 0 : (long) ((wake - now + 999) / 1000);
+}
+
+/* Waits for anything in the epoll set; false: there was nothing. */
+static bool
+wait_for_any(long timeout)
+{
+	WaitEvent	event;
+
+	if (WaitEventSetWait(session.wait_set, timeout, &event, 1, oauth1_wait_event()) == 0 ||
+		!(event.events & WL_SOCKET_READABLE))
+		return false;
+	run_events();
+	return true;
+}
+
+/* Waits for the single socket; false: there was nothing. */
+static bool
+wait_for_single(long timeout)
+{
+	int			fd = session.single;
+	uint32		wanted = session.watched[fd].wanted;
+	uint32		events = (wanted & EPOLLIN ? WL_SOCKET_READABLE : 0) |
+		(wanted & EPOLLOUT ? WL_SOCKET_WRITEABLE : 0);
+	WaitEvent	event;
+
+	if (session.single_set_fd != fd)
+	{
+		if (session.single_set)
+			FreeWaitEventSet(session.single_set);
+		session.single_set = NULL;
+		session.single_set_fd = -1;
+		session.single_set = make_wait_set(fd, events);
+		session.single_set_fd = fd;
+	}
+	ModifyWaitEvent(session.single_set, 0, events, NULL);
+	if (WaitEventSetWait(session.single_set, timeout, &event, 1, oauth1_wait_event()) == 0 ||
+		!(event.events & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)))
+		return false;
+	run_socket(fd, (event.events & WL_SOCKET_READABLE ? CURL_CSELECT_IN : 0) |
+			   (event.events & WL_SOCKET_WRITEABLE ? CURL_CSELECT_OUT : 0));
+	return true;
 }
 
 void
 oauth1_wait_once(int64 until)
 {
-	WaitEvent	occurred[2];
-	int			count;
 	long		timeout;
+	bool		worked = false;
 
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	timeout = wait_time(until);
 	if (timeout > 0)
-	{
-		count = WaitEventSetWait(session.wait_set, timeout, occurred, lengthof(occurred),
-								 oauth1_wait_event());
-		for (int i = 0; i < count; i++)
-		{
-			if (occurred[i].events & WL_SOCKET_READABLE)
-				run_events();
-		}
-	}
-	run_timer();
+		worked = session.single >= 0 ? wait_for_single(timeout) : wait_for_any(timeout);
+	if (!run_timer() && !worked && some_wait_for_nothing())
+		nudge();
 }
 
 bool
