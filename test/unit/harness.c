@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+extern void test_address(void);
 extern void test_vectors(void);
 
 static const struct
@@ -19,6 +20,7 @@ static const struct
 	const char *name;
 	void		(*run) (void);
 }			tests[] = {
+	{"address", test_address},
 	{"vectors", test_vectors},
 };
 
