@@ -465,31 +465,24 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1._token_times(text, text) IS
     'internal: when a token was last used and last refused, as far as this server remembers';
 
+-- The condition stands outside: a view that is a UNION ALL is no security barrier.
 CREATE VIEW oauth1.tokens WITH (security_barrier) AS
 SELECT t.consumer,
        t.name,
        t.token,
-       'access' AS state,
+       t.state,
        t.requested_by,
        t.created_at,
        t.expires_at,
-       times.last_used,
-       times.last_refusal
-FROM oauth1.token t
+       CASE WHEN t.state = 'access' THEN times.last_used END AS last_used,
+       CASE WHEN t.state = 'access' THEN times.last_refusal END AS last_refusal
+FROM (SELECT consumer, name, token, 'access' AS state, requested_by, created_at, expires_at
+      FROM oauth1.token
+      UNION ALL
+      SELECT consumer, name, token, 'requested', requested_by_name, created_at, expires_at
+      FROM oauth1.request_token) t
      CROSS JOIN LATERAL oauth1._token_times(t.consumer, t.name) times
-WHERE oauth1._may_use(t.consumer, t.name)
-UNION ALL
-SELECT r.consumer,
-       r.name,
-       r.token,
-       'requested',
-       r.requested_by_name,
-       r.created_at,
-       r.expires_at,
-       NULL,
-       NULL
-FROM oauth1.request_token r
-WHERE oauth1._may_use(r.consumer, r.name);
+WHERE oauth1._may_use(t.consumer, t.name);
 COMMENT ON VIEW oauth1.tokens IS
     'the tokens that the current role may use; last_used and last_refusal are kept in memory only';
 

@@ -254,10 +254,13 @@ for_each_string(const char *key, Jsonb *object, void (*each) (const char *, cons
 	}
 }
 
+/* The content type is each request's own: it decides what of the body is signed. */
 static void
 check_header(const char *name, const char *value)
 {
 	oauth1_check_header_name((oa1_text) {name, strlen(name)});
+	if (pg_strcasecmp(name, "content-type") == 0)
+		raise_unfit("headers", "The content type is each request's own.");
 	oauth1_template_check(value, OAUTH1_PLACE_HEADER, "option \"headers\"");
 }
 
