@@ -1,0 +1,128 @@
+# A psql that stays, for a TAP test: one session, statement after statement.
+#
+#   my $session = OAuth1::Session->new($node, user => 'alice', dbname => 'postgres');
+#   my $rows = $session->rows("SELECT ...");       # unaligned; dies where there is an error
+#   my $error = $session->error("SELECT ...");     # { sqlstate, message, detail, hint, text }, or undef
+#   $session->start("SELECT ..."); ... my $text = $session->finish;   # meanwhile something else
+#
+# What the server says on the side (NOTICE, WARNING) is in $session->said afterwards.
+package OAuth1::Session;
+
+use strict;
+use warnings FATAL => 'all';
+
+use IPC::Open2 qw(open2);
+use Time::HiRes qw(time);
+
+# Printed by psql when all before it is done.
+my $mark = '=== done ===';
+
+# Far above what any statement of a test takes.
+my $patience = 60;
+
+sub new
+{
+	my ($class, $node, %options) = @_;
+	my $self = bless { said => '' }, $class;
+	my @command = (
+		'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-v', 'SHOW_CONTEXT=always',
+		'-d', $node->connstr($options{dbname} // 'postgres') . ' user=' . ($options{user} // getpwuid $<));
+
+	# Errors into the same pipe, so that they cannot overtake the mark.
+	$self->{pid} = open2($self->{out}, $self->{in}, 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command);
+	binmode $self->{$_}, ':encoding(UTF-8)' foreach qw(in out);
+	$self->{in}->autoflush(1);
+	$self->query('SELECT 1');
+	return $self;
+}
+
+sub start
+{
+	my ($self, $sql) = @_;
+	print { $self->{in} } "$sql\n;\n\\echo '$mark'\n";
+	return;
+}
+
+# Everything psql printed for what was started.
+sub finish
+{
+	my ($self) = @_;
+	my $text = '';
+	local $SIG{ALRM} = sub { die "no end of a statement after $patience s; so far: $text\n" };
+	alarm $patience;
+	while (defined(my $line = readline $self->{out}))
+	{
+		if ($line eq "$mark\n")
+		{
+			alarm 0;
+			$self->{said} = join '', $text =~ /^(?:psql:[^\n]*: )?((?:NOTICE|WARNING|INFO):[^\n]*\n)/mg;
+			return $text;
+		}
+		$text .= $line;
+	}
+	alarm 0;
+	return $text;
+}
+
+sub query
+{
+	my ($self, $sql) = @_;
+	$self->start($sql);
+	return $self->finish;
+}
+
+sub said { return $_[0]{said}; }
+
+sub rows
+{
+	my ($self, $sql) = @_;
+	my $text = $self->query($sql);
+	die "error in \"$sql\": $text" if $text =~ /^(?:ERROR|FATAL):/m;
+	$text =~ s/^(?:NOTICE|WARNING|INFO|LOCATION|HINT|DETAIL|CONTEXT):[^\n]*\n//mg;
+	chomp $text;
+	return $text;
+}
+
+# The first error of a statement.
+sub error
+{
+	my ($self, $sql) = @_;
+	return parse($self->query($sql));
+}
+
+sub parse
+{
+	my ($text) = @_;
+	return undef unless $text =~ /^(?:ERROR|FATAL):  (\w{5}): ([^\n]*)/m;
+	my %error = (sqlstate => $1, message => $2, text => $text);
+	($error{detail}) = $text =~ /^DETAIL:  ([^\n]*)/m;
+	($error{hint}) = $text =~ /^HINT:  ([^\n]*)/m;
+	$error{$_} //= '' foreach qw(detail hint);
+	return \%error;
+}
+
+sub pid
+{
+	my ($self) = @_;
+	return $self->rows('SELECT pg_backend_pid()');
+}
+
+sub quit
+{
+	my ($self) = @_;
+	my $pid = delete $self->{pid} or return;
+	local ($?, $!);
+	close $self->{in};
+	close $self->{out};
+	waitpid $pid, 0;
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	$self->quit;
+	return;
+}
+
+1;
