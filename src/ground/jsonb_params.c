@@ -44,6 +44,15 @@ string_octets(const JsonbValue *string)
 	return oauth1_utf8_from_server(string->val.string.val, string->val.string.len);
 }
 
+/* A number as jsonb prints it, in the current context. */
+static oa1_text
+number_octets(Numeric number)
+{
+	char	   *digits = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
+
+	return (oa1_text) {digits, strlen(digits)};
+}
+
 /* Raises 22023 for a value that is no scalar; what says which. */
 static void
 raise_not_scalar(oa1_text name, const char *argument, const char *what)
@@ -65,13 +74,8 @@ add_scalar(oauth1_pairs *pairs, oa1_text name, const JsonbValue *value)
 			oauth1_pairs_add(pairs, name, string_octets(value));
 			break;
 		case jbvNumeric:
-			{
-				char	   *digits = DatumGetCString(DirectFunctionCall1(numeric_out,
-																		 NumericGetDatum(value->val.numeric)));
-
-				oauth1_pairs_add(pairs, name, (oa1_text) {digits, strlen(digits)});
-				break;
-			}
+			oauth1_pairs_add(pairs, name, number_octets(value->val.numeric));
+			break;
 		case jbvBool:
 			oauth1_pairs_add(pairs, name,
 							 value->val.boolean ? OA1_TEXT("true") : OA1_TEXT("false"));
