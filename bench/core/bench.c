@@ -256,7 +256,7 @@ measure(row *r, void (*limit) (row *r))
 	}
 	printf("%-5s limit %9.0f ns  subject %9.0f ns  ", r->name, median(limits), median(subjects));
 	printf("ratio %.3f (", median(ratios));
-	printf("%.3f to %.3f)\n", ratios[0], ratios[ROUNDS - 1]);
+	printf("quartiles %.3f and %.3f)\n", ratios[ROUNDS / 4], ratios[ROUNDS * 3 / 4]);
 }
 
 static void

@@ -382,9 +382,14 @@ cut_authority(oa1_text *rest, authority *found)
 	oa1_text	text;
 	oa1_status	status;
 
-	if (rest->length < 2 || rest->data[0] != '/' || rest->data[1] != '/')
-		return OA1_URL_NO_HOST;
-	cut(rest, 2);
+	for (int i = 0; i < 2; i++)
+	{
+		if (rest->length == 0)
+			return OA1_URL_NO_HOST;
+		if (rest->data[0] != '/')
+			return refuse((unsigned char) rest->data[0], OA1_URL_NO_HOST);
+		cut(rest, 1);
+	}
 	text = (oa1_text) {rest->data, length_before(*rest, '/')};
 	text = cut(rest, length_before(text, '?'));
 	status = check_octets(text);

@@ -4,6 +4,7 @@
  *
  * Copyright (c) 2026, oauth1 contributors
  */
+#define _GNU_SOURCE				/* memmem */
 #include "harness.h"
 
 #include <ctype.h>
@@ -12,16 +13,42 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-extern void test_address(void);
+#include <openssl/crypto.h>
+
+extern void test_buffer(void);
+extern void test_percent(void);
+extern void test_form(void);
+extern void test_url(void);
+extern void test_parameters(void);
+extern void test_sort(void);
+extern void test_base_string(void);
+extern void test_signature(void);
+extern void test_key(void);
+extern void test_nonce(void);
+extern void test_authorization(void);
+extern void test_token_reply(void);
 extern void test_vectors(void);
+extern void test_memory(void);
 
 static const struct
 {
 	const char *name;
 	void		(*run) (void);
 }			tests[] = {
-	{"address", test_address},
+	{"buffer", test_buffer},
+	{"percent", test_percent},
+	{"form", test_form},
+	{"url", test_url},
+	{"parameters", test_parameters},
+	{"sort", test_sort},
+	{"base_string", test_base_string},
+	{"signature", test_signature},
+	{"key", test_key},
+	{"nonce", test_nonce},
+	{"authorization", test_authorization},
+	{"token_reply", test_token_reply},
 	{"vectors", test_vectors},
+	{"memory", test_memory},
 };
 
 static const char *current_test;
@@ -152,6 +179,66 @@ free_buffer(oa1_buffer *buffer)
 	free(m);
 }
 
+openssl_watch openssl_memory;
+
+/* In front of each piece: its size, in as much room as keeps it aligned. */
+#define HEADER 32
+
+static void *
+openssl_malloc(size_t size, const char *file, int line)
+{
+	char	   *piece = malloc(size + HEADER);
+
+	(void) file;
+	(void) line;
+	if (piece == NULL)
+		return NULL;
+	memcpy(piece, &size, sizeof(size));
+	return piece + HEADER;
+}
+
+static void
+openssl_free(void *data, const char *file, int line)
+{
+	char	   *piece;
+	size_t		size;
+
+	(void) file;
+	(void) line;
+	if (data == NULL)
+		return;
+	piece = (char *) data - HEADER;
+	memcpy(&size, piece, sizeof(size));
+	if (openssl_memory.planted != NULL &&
+		memmem(data, size, openssl_memory.planted, strlen(openssl_memory.planted)) != NULL)
+		openssl_memory.found++;
+	free(piece);
+}
+
+static void *
+openssl_realloc(void *data, size_t size, const char *file, int line)
+{
+	void	   *moved = openssl_malloc(size, file, line);
+	size_t		old_size;
+
+	if (data == NULL || moved == NULL)
+		return moved;
+	memcpy(&old_size, (char *) data - HEADER, sizeof(old_size));
+	memcpy(moved, data, old_size < size ? old_size : size);
+	openssl_free(data, file, line);
+	return moved;
+}
+
+void
+watch_openssl(void)
+{
+	if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1)
+	{
+		printf("OpenSSL had allocated before\n");
+		exit(2);
+	}
+}
+
 guarded
 guard(oa1_text text)
 {
@@ -208,6 +295,7 @@ read_test_file(const char *folder, const char *name)
 int
 main(int argc, char **argv)
 {
+	watch_openssl();
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 	{
 		bool		wanted = argc == 1;

@@ -52,6 +52,19 @@ extern oa1_buffer new_buffer(void);
 /* Frees and checks that nothing stayed and everything was wiped. */
 extern void free_buffer(oa1_buffer *buffer);
 
+/*
+ * From watch_openssl on, OpenSSL allocates through us, and every piece it gives
+ * back is searched for planted (NULL: nothing); found counts those that held it.
+ */
+typedef struct openssl_watch
+{
+	const char *planted;
+	size_t		found;
+} openssl_watch;
+
+extern openssl_watch openssl_memory;
+extern void watch_openssl(void);
+
 extern oa1_text text_of(const char *string);
 
 /* A copy of text that ends right before a page that faults; unguard gives it back. */
