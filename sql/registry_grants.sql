@@ -161,10 +161,25 @@ SELECT oauth1._may_use('reg_b', NULL);
 COMMIT;
 RESET ROLE;
 
--- who asks in a parallel plan is answered as well
-SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
-SELECT count(*) > 0 FROM pg_class c WHERE EXISTS (SELECT FROM oauth1.consumers WHERE name LIKE 'reg\_%' AND c.relname <> name);
-RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
+-- who asks beside a scan that would be parallel is answered as well: the latest snapshot cannot be had in parallel mode
+CREATE TABLE reg_big AS SELECT n FROM generate_series(1, 20000) n;
+ANALYZE reg_big;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+CREATE FUNCTION pg_temp.is_parallel(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN plan::text LIKE '%Gather%';
+END $$;
+SELECT pg_temp.is_parallel('SELECT count(*) FROM reg_big WHERE n % 2 = 0');
+GRANT SELECT ON reg_big TO oauth1_reg_whole;
+SET ROLE oauth1_reg_whole;
+SELECT count(*) FROM reg_big WHERE n % 2 = 0 AND EXISTS (SELECT FROM oauth1.consumers WHERE name = 'reg_a');
+RESET ROLE;
+DROP TABLE reg_big;
 
 SELECT oauth1.drop_consumer('reg_a');
 SELECT oauth1.drop_consumer('reg_b');
