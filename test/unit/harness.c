@@ -29,6 +29,7 @@ extern void test_authorization(void);
 extern void test_token_reply(void);
 extern void test_vectors(void);
 extern void test_memory(void);
+extern void test_address(void);
 
 static const struct
 {
@@ -49,6 +50,7 @@ static const struct
 	{"token_reply", test_token_reply},
 	{"vectors", test_vectors},
 	{"memory", test_memory},
+	{"address", test_address},
 };
 
 static const char *current_test;
