@@ -235,7 +235,7 @@ check_field_text(const char *key, const char *value)
 			raise_unfit(key, "It has a control character.");
 }
 
-/* Calls each for the object's keys and values, as C strings; 22023 for a value that is no string. */
+/* Calls each for the object's keys and values, as C strings; 22023 for any value but a string. */
 static void
 for_each_string(const char *key, Jsonb *object, void (*each) (const char *, const char *))
 {

@@ -300,7 +300,7 @@ refuse_while_used(const char *name)
 
 PG_FUNCTION_INFO_V1(oauth1_create_provider);
 
-/* create_provider(...): 42710 where the user has one of that name, 22023 for what it must not be. */
+/* create_provider(...): 42710 where the user has one of that name, 22023 for a bad argument. */
 Datum
 oauth1_create_provider(PG_FUNCTION_ARGS)
 {
