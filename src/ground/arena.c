@@ -60,14 +60,20 @@ oauth1_secret_buffer(MemoryContext context)
 	return buffer;
 }
 
-/* A SQL_ASCII server's octets have no encoding to check: what they are is the caller's business. */
+/*
+ * Most servers speak UTF-8 themselves: that path converts nothing.  A SQL_ASCII
+ * server's octets have no encoding to check: what they are is the caller's
+ * business.
+ */
 oa1_text
 oauth1_utf8_from_server(char *data, size_t length)
 {
-	char	   *utf8 = data;
+	int			encoding = GetDatabaseEncoding();
+	char	   *utf8;
 
-	if (GetDatabaseEncoding() != PG_SQL_ASCII)
-		utf8 = pg_server_to_any(data, length, PG_UTF8);
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return (oa1_text) {data, length};
+	utf8 = pg_server_to_any(data, length, PG_UTF8);
 	return (oa1_text) {utf8, utf8 == data ? length : strlen(utf8)};
 }
 

@@ -38,6 +38,53 @@ oauth1_pairs_add(oauth1_pairs *pairs, oa1_text name, oa1_text value)
 
 /* ---------------------------------------------------------------- from jsonb */
 
+/*
+ * Where the next value of a container begins.  jsonb's own iterator allocates,
+ * and costs as much as all else here; the format is the one on disk (jsonb.h),
+ * which every server version reads.
+ */
+typedef struct cursor
+{
+	const JEntry *entry;
+	char	   *data;			/* of the container's first value */
+	uint32		offset;
+} cursor;
+
+/* Sets *value to the value at the cursor, pointing into the container, and goes on. */
+static void
+next_value(cursor *at, JsonbValue *value)
+{
+	JEntry		entry = *at->entry++;
+	char	   *data = at->data + at->offset;
+	char	   *aligned = at->data + INTALIGN(at->offset);
+	uint32		start = at->offset;
+
+	JBE_ADVANCE_OFFSET(at->offset, entry);
+	if (JBE_ISSTRING(entry))
+	{
+		value->type = jbvString;
+		value->val.string.val = data;
+		value->val.string.len = at->offset - start;
+	}
+	else if (JBE_ISNUMERIC(entry))
+	{
+		value->type = jbvNumeric;
+		value->val.numeric = (Numeric) aligned;
+	}
+	else if (JBE_ISBOOL(entry))
+	{
+		value->type = jbvBool;
+		value->val.boolean = JBE_ISBOOL_TRUE(entry);
+	}
+	else if (JBE_ISCONTAINER(entry))
+	{
+		value->type = jbvBinary;
+		value->val.binary.data = (JsonbContainer *) aligned;
+	}
+	else
+		value->type = jbvNull;
+}
+
 static oa1_text
 string_octets(const JsonbValue *string)
 {
@@ -89,12 +136,13 @@ add_scalar(oauth1_pairs *pairs, oa1_text name, const JsonbValue *value)
 static void
 add_array(oauth1_pairs *pairs, oa1_text name, JsonbContainer *array, const char *argument)
 {
-	JsonbIterator *iterator = JsonbIteratorInit(array);
+	uint32		count = JsonContainerSize(array);
+	cursor		elements = {array->children, (char *) (array->children + count), 0};
 	JsonbValue	element;
 
-	(void) JsonbIteratorNext(&iterator, &element, true);	/* WJB_BEGIN_ARRAY */
-	while (JsonbIteratorNext(&iterator, &element, true) == WJB_ELEM)
+	for (uint32 i = 0; i < count; i++)
 	{
+		next_value(&elements, &element);
 		if (element.type == jbvBinary)
 			raise_not_scalar(name, argument,
 							 JsonContainerIsObject(element.val.binary.data)
@@ -103,25 +151,30 @@ add_array(oauth1_pairs *pairs, oa1_text name, JsonbContainer *array, const char 
 	}
 }
 
+/* All keys stand before all values (jsonb.h), so two cursors go along side by side. */
 void
 oauth1_pairs_from_jsonb(oauth1_pairs *pairs, Jsonb *params, const char *argument)
 {
-	JsonbIterator *iterator;
+	JsonbContainer *object = &params->root;
+	uint32		count = JsonContainerSize(object);
+	cursor		names = {object->children, (char *) (object->children + 2 * count), 0};
+	cursor		values = {object->children + count, names.data, 0};
 	JsonbValue	value;
 
-	if (!JB_ROOT_IS_OBJECT(params))
+	if (!JsonContainerIsObject(object))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be a JSON object", argument),
 				 errhint("Write parameters as '{\"name\": \"value\"}'.")));
 
-	iterator = JsonbIteratorInit(&params->root);
-	(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_BEGIN_OBJECT */
-	while (JsonbIteratorNext(&iterator, &value, true) == WJB_KEY)
+	values.offset = getJsonbOffset(object, count);
+	for (uint32 i = 0; i < count; i++)
 	{
-		oa1_text	name = string_octets(&value);
+		oa1_text	name;
 
-		(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_VALUE */
+		next_value(&names, &value);
+		name = string_octets(&value);
+		next_value(&values, &value);
 		if (value.type != jbvBinary)
 			add_scalar(pairs, name, &value);
 		else if (JsonContainerIsArray(value.val.binary.data))
