@@ -62,8 +62,9 @@ static const known_problem known_problems[] = {
 oa1_text
 oauth1_problem_words(oa1_text words)
 {
-	char	   *copy = pnstrdup(words.data, Min(words.length, MAX_WORDS));
-	size_t		length = Min(words.length, MAX_WORDS);
+	/* Up to a NUL, and between two characters: half of one would make the whole no text. */
+	size_t		length = pg_encoding_mbcliplen(PG_UTF8, words.data, words.length, MAX_WORDS);
+	char	   *copy = pnstrdup(words.data, length);
 
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char) copy[i] < 0x20 || copy[i] == 0x7f)

@@ -30,7 +30,9 @@ header_text(oa1_text value, size_t *length)
 		text = oauth1_try_server(value, PG_LATIN1, length);
 	if (text == NULL)
 	{
-		text = pnstrdup(value.data, value.length);
+		text = palloc(value.length + 1);
+		memcpy(text, value.data, value.length);
+		text[value.length] = '\0';
 		*length = value.length;
 		for (size_t i = 0; i < value.length; i++)
 			if (value.data[i] == '\0' || IS_HIGHBIT_SET(value.data[i]))
@@ -182,7 +184,7 @@ static int
 charset_of(oa1_text content_type)
 {
 	char	   *type = pnstrdup(content_type.data, content_type.length);
-	char	   *charset = strstr(lower_case(type, content_type.length), "charset=");
+	char	   *charset = strstr(lower_case(type, strlen(type)), "charset=");
 	size_t		length;
 
 	if (charset == NULL)
