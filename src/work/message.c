@@ -188,6 +188,21 @@ set_body(oauth1_message *message, oa1_text body, const char *default_type)
 		message->content_type = (oa1_text) {default_type, strlen(default_type)};
 }
 
+/* Without the spaces and tabs around it, which nobody who reads a header field sees. */
+static oa1_text
+without_spaces(oa1_text text)
+{
+	while (text.length > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
+	{
+		text.data++;
+		text.length--;
+	}
+	while (text.length > 0 &&
+		   (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
+		text.length--;
+	return text;
+}
+
 bool
 oauth1_message_is_form(const oauth1_message *message)
 {
@@ -199,9 +214,17 @@ oauth1_message_is_form(const oauth1_message *message)
 	parameters = memchr(type.data, ';', type.length);
 	if (parameters != NULL)
 		type.length = parameters - type.data;
-	while (type.length > 0 && type.data[type.length - 1] == ' ')
-		type.length--;
-	return equals_ignoring_case(type, FORM_TYPE);
+	return equals_ignoring_case(without_spaces(type), FORM_TYPE);
+}
+
+/* libcurl would not send it, so what was signed would not be what is sent. */
+static void
+check_head_is_alone(const oauth1_message *message)
+{
+	if (message->has_body && oauth1_text_is(message->http_method, "HEAD"))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a HEAD request cannot have a body")));
 }
 
 void
@@ -287,6 +310,7 @@ oauth1_message_from_arguments(oauth1_message *message, const char *http_method,
 	else if (!PG_ARGISNULL(first + ARGUMENT_BODY_BYTES))
 		set_body(message, bytes_argument(fcinfo, first + ARGUMENT_BODY_BYTES),
 				 "application/octet-stream");
+	check_head_is_alone(message);
 }
 
 void
@@ -337,6 +361,7 @@ oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request)
 		set_body(message, (oa1_text) {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)},
 				 "application/octet-stream");
 	}
+	check_head_is_alone(message);
 }
 
 Datum
