@@ -66,12 +66,59 @@ protocol_parameters(const oauth1_composition *composition, const oauth1_message 
 							   sent, &signed_only);
 }
 
+/* Could it be oauth_something, however it is encoded? */
+static bool
+may_be_protocol_name(oa1_text encoded)
+{
+	return encoded.length >= strlen("oauth_") &&
+		(encoded.data[0] == 'o' || encoded.data[0] == '%');
+}
+
+static bool
+is_sent(oa1_text name, const oauth1_pairs *sent)
+{
+	for (size_t i = 0; i < sent->count; i++)
+		if (sent->data[i].name.length == name.length &&
+			memcmp(sent->data[i].name.data, name.data, name.length) == 0)
+			return true;
+	return oauth1_text_is(name, "oauth_signature");
+}
+
+/*
+ * Each protocol parameter stands in a request once (3.1): of two, the service
+ * may verify one and act on the other.  A signature of the caller's would even
+ * be sent without being signed (3.4.1.3.1).
+ */
+static void
+check_names(oa1_text form, const oauth1_pairs *sent, const char *what)
+{
+	oa1_pair	pair;
+	oa1_buffer	name;
+
+	oauth1_buffer_init(&name, CurrentMemoryContext);
+	while (oa1_form_next(&form, &pair))
+	{
+		if (!may_be_protocol_name(pair.name))
+			continue;
+		oa1_buffer_reset(&name);
+		oauth1_check_core(oa1_form_decode(&name, pair.name), what);
+		if (is_sent(oa1_buffer_text(&name), sent))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s cannot have a parameter \"%s\"", what,
+							oauth1_cstring_from_utf8(oa1_buffer_text(&name))),
+					 errdetail("Every request has one already, and may have no two (RFC 5849, section 3.1).")));
+	}
+	oa1_buffer_free(&name);
+}
+
 /* The base string over the URL's query, the form and the oauth_ parameters (3.4.1). */
 static oa1_text
 base_string(const oauth1_message *message, const oa1_url *url, const oauth1_pairs *sent)
 {
 	oa1_parameters parameters;
 	oa1_buffer	out;
+	oa1_status	status;
 
 	oa1_parameters_init(&parameters, oauth1_arena_grow, CurrentMemoryContext, OAUTH1_MAX_TEXT);
 	oauth1_check_core(oa1_parameters_add_form(&parameters, url->query), "query of the URL");
@@ -81,8 +128,8 @@ base_string(const oauth1_message *message, const oa1_url *url, const oauth1_pair
 		oauth1_check_core(oa1_parameters_add(&parameters, sent->data[i].name,
 											 sent->data[i].value), "parameter");
 	oauth1_buffer_init(&out, CurrentMemoryContext);
-	oauth1_check_core(oa1_base_string(&out, message->http_method, url, &parameters),
-					  "base string");
+	status = oa1_base_string(&out, message->http_method, url, &parameters);
+	oauth1_check_core(status, status == OA1_BAD_METHOD ? "http_method" : "base string");
 	oa1_parameters_free(&parameters);
 	return oa1_buffer_text(&out);
 }
@@ -175,6 +222,9 @@ oauth1_compose(const oauth1_composition *composition, const oauth1_message *mess
 	if (transmission == OAUTH1_BODY && !oauth1_message_is_form(message))
 		transmission = OAUTH1_QUERY;
 	protocol_parameters(composition, message, &sent);
+	check_names(url->query, &sent, "query of the URL");
+	if (oauth1_message_is_form(message))
+		check_names(message->body, &sent, "form");
 	oauth1_credential_sign(composition->credential, composition->token,
 						   base_string(message, url, &sent), signature);
 	oauth1_pairs_add(&sent, OA1_TEXT("oauth_signature"), oa1_buffer_text(signature));
