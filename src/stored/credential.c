@@ -135,6 +135,12 @@ raise_no_consumer(const char *consumer)
 static void
 raise_no_token(const char *consumer, const char *token_name)
 {
+	if (token_name[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_OAUTH1_NO_CONSUMER),
+				 errmsg("consumer \"%s\" may not be used without a token", consumer),
+				 errdetail("The current role was granted single tokens of it."),
+				 errhint("The view oauth1.tokens shows what the current role may use.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OAUTH1_NO_CONSUMER),
 			 errmsg("token \"%s\" of consumer \"%s\" does not exist or may not be used",
@@ -189,8 +195,8 @@ read_rows(oauth1_credential *credential, const credential_key *key)
 	credential->consumer = oauth1_consumer_read(key->consumer, credential->memory);
 	if (credential->consumer == NULL)
 		raise_no_consumer(key->consumer);
-	if (key->token_name[0] != '\0' &&
-		!oauth1_may_use(key->role, key->consumer, key->token_name))
+	/* Without a token too: a role that was given one token may not act as the consumer itself. */
+	if (!oauth1_may_use(key->role, key->consumer, key->token_name))
 		raise_no_token(key->consumer, key->token_name);
 	credential->provider = oauth1_provider_read(credential->consumer->provider,
 												credential->memory);
@@ -290,7 +296,7 @@ prepare_headers(oauth1_credential *credential)
 	oauth1_pairs_from_jsonb(&pairs, templates, "headers");
 	for (size_t i = 0; i < pairs.count; i++)
 	{
-		char	   *template = pnstrdup(pairs.data[i].value.data, pairs.data[i].value.length);
+		char	   *template = oauth1_cstring_from_utf8(pairs.data[i].value);
 		char	   *expanded = expand_field(credential, template, NULL, "a header");
 
 		pairs.data[i].value = (oa1_text) {expanded, strlen(expanded)};

@@ -127,10 +127,10 @@ placeholder_value(const placeholder *holder, const oauth1_values *values, const 
 	char	   *utf8;
 	oa1_text	text;
 
+	if (strcmp(holder->name, "oauth_token") == 0)
+		return pstrdup(values->token ? values->token : "");
 	if (strcmp(holder->name, "consumer_key") == 0)
 		value = values->consumer_key;
-	else if (strcmp(holder->name, "oauth_token") == 0)
-		value = values->token ? values->token : "";
 	else if (strcmp(holder->name, "url") == 0)
 		value = values->url;
 	else

@@ -22,7 +22,7 @@ typedef struct oauth1_values
 {
 	const Jsonb *vars;			/* the consumer's; NULL: none */
 	const char *consumer_key;
-	const char *token;			/* NULL: no token, {oauth_token} is empty */
+	const char *token;			/* in UTF-8; NULL: no token, {oauth_token} is empty */
 	const char *url;			/* {url}, in a realm only; NULL elsewhere */
 } oauth1_values;
 
