@@ -11,6 +11,7 @@ package OAuth1::Session;
 use strict;
 use warnings FATAL => 'all';
 
+use Encode qw(encode_utf8);
 use IPC::Open2 qw(open2);
 use Time::HiRes qw(time);
 
@@ -32,7 +33,7 @@ sub new
 	$self->{pid} = open2($self->{out}, $self->{in}, 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command);
 	binmode $self->{$_}, ':encoding(UTF-8)' foreach qw(in out);
 	$self->{in}->autoflush(1);
-	$self->query('SELECT 1');
+	$self->rows(q{SET client_encoding = 'UTF8'});
 	return $self;
 }
 
@@ -77,7 +78,7 @@ sub rows
 {
 	my ($self, $sql) = @_;
 	my $text = $self->query($sql);
-	die "error in \"$sql\": $text" if $text =~ /^(?:ERROR|FATAL):/m;
+	die encode_utf8("error in \"$sql\": $text") if $text =~ /^(?:ERROR|FATAL):/m;
 	$text =~ s/^(?:NOTICE|WARNING|INFO|LOCATION|HINT|DETAIL|CONTEXT):[^\n]*\n//mg;
 	chomp $text;
 	return $text;
