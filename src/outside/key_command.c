@@ -126,10 +126,10 @@ time_left(const program *p)
 static void
 wait_for_program(const program *p, int events, long ms)
 {
-	int			happened = WaitLatchOrSocket(MyLatch,
-											 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH | events,
-											 p->output, ms, PG_WAIT_EXTENSION);
+	int			happened;
 
+	events |= WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+	happened = WaitLatchOrSocket(MyLatch, events, p->output, ms, PG_WAIT_EXTENSION);
 	if (happened & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();

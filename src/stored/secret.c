@@ -171,7 +171,9 @@ static void
 open_as_stored(const oauth1_secret_id *id, const oauth1_sealed *sealed,
 			   const oauth1_data_key *key, oa1_buffer *out)
 {
-	oa1_text	ciphertext = {VARDATA_ANY(sealed->ciphertext), VARSIZE_ANY_EXHDR(sealed->ciphertext)};
+	oa1_text	ciphertext = {
+		VARDATA_ANY(sealed->ciphertext), VARSIZE_ANY_EXHDR(sealed->ciphertext)
+	};
 	oa1_buffer	associated;
 	bool		fine;
 

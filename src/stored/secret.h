@@ -56,6 +56,7 @@ extern oauth1_sealed *oauth1_secret_read(const oauth1_secret_id *id, MemoryConte
 extern void oauth1_secret_open(const oauth1_secret_id *id, const oauth1_sealed *sealed,
 							   const char *destination, oa1_buffer *out);
 
+/* Deletes the row, if there is one; inside an oauth1_query. */
 extern void oauth1_secret_delete(const oauth1_secret_id *id);
 
 /*
