@@ -491,6 +491,10 @@ set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *
 static const char *
 own_reason(const oauth1_exchange *exchange, CURLcode code)
 {
+	if (exchange->address_refused && !exchange->sent)
+		return exchange->allow_private ?
+			"The address is link-local or a cloud's metadata service, which is never allowed" :
+			"The address is a loopback, private or other special-purpose one";
 	if (exchange->too_large && exchange->body.status == OA1_TOO_LONG)
 		return "The body exceeds the limit.";
 	if (exchange->too_large)
@@ -558,6 +562,8 @@ set_reason(oauth1_outcome *outcome, const char *reason)
 static oauth1_outcome_kind
 classify(const oauth1_exchange *exchange, CURLcode code)
 {
+	if (exchange->address_refused && !exchange->sent)
+		return OAUTH1_ADDRESS_REFUSED;
 	if (exchange->too_large)
 		return OAUTH1_TOO_LARGE;
 	if (exchange->no_memory || code == CURLE_OUT_OF_MEMORY)
@@ -565,7 +571,7 @@ classify(const oauth1_exchange *exchange, CURLcode code)
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return OAUTH1_TIMED_OUT;
 	if (!exchange->sent)
-		return exchange->address_refused ? OAUTH1_ADDRESS_REFUSED : OAUTH1_NOT_SENT;
+		return OAUTH1_NOT_SENT;
 	if (exchange->status == 0)
 		return OAUTH1_UNANSWERED;
 	return code == CURLE_OK ? OAUTH1_ANSWERED : OAUTH1_CUT;

@@ -84,6 +84,7 @@ extern oauth1_exchange *oauth1_transfer_start(const oauth1_request *request);
  */
 extern void oauth1_transfer_drive(int64 until);
 
+/* True once it has a response, good or bad. */
 extern bool oauth1_transfer_done(const oauth1_exchange *exchange);
 
 /* Of a done exchange; good until its end. */
