@@ -169,3 +169,14 @@ CREATE FUNCTION oauth1.http_call(
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response;
 CREATE FUNCTION oauth1.raise_for_status(response oauth1.http_response) RETURNS oauth1.http_response;
+
+-- Not for PUBLIC; all other functions are. Arguments do not matter here.
+REVOKE ALL ON FUNCTION
+    oauth1.create_provider(), oauth1.alter_provider(), oauth1.drop_provider(),
+    oauth1.create_consumer(), oauth1.alter_consumer(), oauth1.drop_consumer(),
+    oauth1.set_token(), oauth1.drop_token(),
+    oauth1.grant_consumer(), oauth1.revoke_consumer(),
+    oauth1.grant_token(), oauth1.revoke_token_grant(), oauth1.adopt_grants(),
+    oauth1.rotate_key(), oauth1.create_master_key(), oauth1.rotate_master_key(),
+    oauth1.key_status(), oauth1.rebind_consumer()
+FROM PUBLIC;
