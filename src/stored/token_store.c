@@ -58,6 +58,13 @@ static oauth1_statement delete_access = {
 	.types = {TEXTOID, TEXTOID},
 };
 
+/* A later token of the name must not fall to whoever was granted this one. */
+static oauth1_statement delete_grants = {
+	.sql = "DELETE FROM oauth1.consumer_grant WHERE consumer = $1 AND token = $2",
+	.nargs = 2,
+	.types = {TEXTOID, TEXTOID},
+};
+
 /* The role's name as a datum of type name. */
 static Datum
 role_name(Oid role)
@@ -189,6 +196,7 @@ oauth1_access_token_delete(const char *consumer, const char *name)
 
 	oauth1_query_begin(&query);
 	deleted = oauth1_query_write(&delete_access, values, NULL) > 0;
+	(void) oauth1_query_write(&delete_grants, values, NULL);
 	oauth1_secret_delete(&secret);
 	oauth1_secret_delete(&handle);
 	oauth1_query_end(&query);

@@ -47,7 +47,7 @@ extern oauth1_request_token *oauth1_request_token_take(const char *token);
 /* Stores an access token, in place of an earlier one of its name. */
 extern void oauth1_access_token_save(const oauth1_new_token *token, const char *destination);
 
-/* Removes an access token with its secrets; false where there was none. */
+/* Removes an access token with its secrets and grants; false where there was none. */
 extern bool oauth1_access_token_delete(const char *consumer, const char *name);
 
 #endif							/* OAUTH1_TOKEN_STORE_H */
