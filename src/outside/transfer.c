@@ -1,6 +1,6 @@
 /*
  * transfer.c
- *	  One HTTP exchange over libcurl: its options, caps, callbacks, outcome.
+ *	  One HTTP exchange over libcurl: its life, its caps, libcurl's callbacks.
  *
  * Never twice.  libcurl repeats a request by itself when a kept connection dies
  * before the first octet of an answer, whatever the method.  Its prerequest
@@ -8,9 +8,6 @@
  * exact edge between "certainly not sent" and "uncertain"; a second is refused.
  * Before it comes to that, a new lookup or a new socket after the edge is refused
  * as well, so that the outcome does not wait for a connection nobody will use.
- *
- * HTTP/1.1.  HTTP/2 would add repetitions of its own (refused streams) and tie
- * many calls to the fate of one connection, and gives sequential calls nothing.
  *
  * What stays in memory.  Request line and headers, the URL and the response are
  * wiped here; libcurl's own copies of the request are not ours to wipe.  Only
@@ -30,7 +27,8 @@
 #include "utils/memutils.h"
 
 #include "outside/address.h"
-#include "outside/transfer.h"
+#include "outside/transfer_private.h"
+#include "outside/transfer_sockets.h"
 #include "outside/transfer_wait.h"
 
 /* A header of a server is a few kB; what exceeds this is an attack or a mistake. */
@@ -40,52 +38,7 @@
 /* Handles, with their TLS sessions, that a session keeps for its next exchanges. */
 #define KEPT_HANDLES 16
 
-/* A connection that was idle for longer is not used again: few servers keep one. */
-#define MAX_IDLE_SECONDS 60L
-
-/* How long a CA file that was read is taken as unchanged. */
-#define CA_CACHE_SECONDS 300L
-
-/* A CURLcode of libcurl 8.6, which the headers at hand may not have. */
-#define OAUTH1_CURLE_TOO_LARGE 100
-
-/*
- * One exchange; malloc'ed and kept with its handle for the next.  While in use
- * it belongs to a memory context, through an owner in that context.
- */
-struct oauth1_exchange
-{
-	CURL	   *easy;
-	struct owner *owner;
-	struct oauth1_exchange *next_kept;
-	bool		in_flight;
-	bool		done;
-
-	/* what was asked for */
-	bool		allow_private;
-	bool		judge_address;	/* false: the address is that of a trusted proxy */
-	bool		through_proxy;
-	struct curl_slist *lines;	/* header lines as sent */
-
-	/* what the callbacks saw */
-	bool		connected_anew; /* a socket was opened for it */
-	bool		address_refused;	/* the rule allowed none of the addresses */
-	bool		sent;
-	bool		repeat_refused;
-	bool		too_large;		/* body, headers: the reason says which */
-	bool		no_memory;
-	bool		headers_whole;	/* the blank line came; more are trailers */
-	size_t		header_octets;	/* of all responses, interim ones too */
-	int			header_lines;
-	int			status;			/* of the final response */
-	oa1_buffer	head;			/* its header lines, as they came */
-	oa1_buffer	body;
-
-	oauth1_response response;
-	oa1_pair   *headers;		/* into head */
-	char		error[CURL_ERROR_SIZE];
-};
-
+/* What ties an exchange to the memory context it was started in. */
 typedef struct owner
 {
 	MemoryContextCallback callback;
@@ -145,7 +98,7 @@ open_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
 	}
 	exchange->connected_anew = true;
 	exchange->address_refused = false;
-	return oauth1_wait_open_socket(address);
+	return oauth1_sockets_open(address);
 }
 
 /*
@@ -255,420 +208,23 @@ body_came(char *data, size_t size, size_t count, void *argument)
 	return keep_octets(exchange, &exchange->body, data, length) ? length : 0;
 }
 
-/* ---------------------------------------------------------------- options */
-
-/*
- * Sets an option; the first failure sticks in *code.  None may fail: each of
- * them is a promise of this file.
- */
-#define SET(option, value) \
-	do { \
-		if (*code == CURLE_OK) \
-			*code = curl_easy_setopt(exchange->easy, option, value); \
-	} while (0)
-
-/* What is the same in every exchange. */
-static void
-set_constants(oauth1_exchange *exchange, CURLcode *code)
-{
-	/* Signals are the backend's; without this libcurl plays with SIGPIPE and SIGALRM. */
-	SET(CURLOPT_NOSIGNAL, 1L);
-	/* Never join a resolver thread: it can be stuck in getaddrinfo for long. */
-	SET(CURLOPT_QUICK_EXIT, 1L);
-	SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_HTTP09_ALLOWED, 0L);
-	SET(CURLOPT_PATH_AS_IS, 1L);
-	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS);
-	SET(CURLOPT_MAXAGE_CONN, MAX_IDLE_SECONDS);
-	SET(CURLOPT_TCP_NODELAY, 1L);
-	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	SET(CURLOPT_ERRORBUFFER, exchange->error);
-	SET(CURLOPT_PRIVATE, exchange);
-}
-
+/* What libcurl calls, with the exchange as argument. */
 static void
 set_callbacks(oauth1_exchange *exchange, CURLcode *code)
 {
-	SET(CURLOPT_RESOLVER_START_FUNCTION, resolver_starts);
-	SET(CURLOPT_RESOLVER_START_DATA, exchange);
-	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	SET(CURLOPT_OPENSOCKETDATA, exchange);
+	OAUTH1_SET(CURLOPT_RESOLVER_START_FUNCTION, resolver_starts);
+	OAUTH1_SET(CURLOPT_RESOLVER_START_DATA, exchange);
+	OAUTH1_SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	OAUTH1_SET(CURLOPT_OPENSOCKETDATA, exchange);
 	/* Remembered by the connection, which outlives the exchange: no data. */
-	SET(CURLOPT_CLOSESOCKETFUNCTION, oauth1_wait_close_socket);
-	SET(CURLOPT_CLOSESOCKETDATA, NULL);
-	SET(CURLOPT_PREREQFUNCTION, before_sending);
-	SET(CURLOPT_PREREQDATA, exchange);
-	SET(CURLOPT_HEADERFUNCTION, header_came);
-	SET(CURLOPT_HEADERDATA, exchange);
-	SET(CURLOPT_WRITEFUNCTION, body_came);
-	SET(CURLOPT_WRITEDATA, exchange);
-}
-
-/* Where the exchange goes, through what, and whom it trusts there. */
-static void
-set_destination(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
-{
-	char	   *url = pnstrdup(request->url.data, request->url.length);
-
-	SET(CURLOPT_PROTOCOLS_STR, request->allow_http ? "http,https" : "https");
-	SET(CURLOPT_URL, url);
-	OPENSSL_cleanse(url, request->url.length);
-	pfree(url);
-
-	/* Always set: unset, both would be read from the postmaster's environment. */
-	SET(CURLOPT_PROXY, request->proxy);
-	SET(CURLOPT_NOPROXY, "");
-
-	if (request->ca_pem.length > 0)
-	{
-		struct curl_blob blob = {(void *) request->ca_pem.data, request->ca_pem.length,
-		CURL_BLOB_COPY};
-
-		SET(CURLOPT_CAINFO_BLOB, &blob);
-	}
-	else if (request->ca_file[0] != '\0')
-		SET(CURLOPT_CAINFO, request->ca_file);
-	else
-		return;
-	/* The system's folder of certificates would be trusted beside it. */
-	SET(CURLOPT_CAPATH, NULL);
-}
-
-static bool
-is_method(const oauth1_request *request, const char *name)
-{
-	return request->http_method.length == strlen(name) &&
-		memcmp(request->http_method.data, name, request->http_method.length) == 0;
-}
-
-/* The method and the body, with a Content-Length where the method means one (RFC 9110, 8.6). */
-static void
-set_method(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
-{
-	bool		with_body = request->has_body || is_method(request, "POST") ||
-		is_method(request, "PUT") || is_method(request, "PATCH");
-	char	   *name;
-
-	if (is_method(request, "HEAD"))
-	{
-		SET(CURLOPT_NOBODY, 1L);
-		return;
-	}
-	if (with_body)
-	{
-		SET(CURLOPT_POST, 1L);
-		SET(CURLOPT_POSTFIELDS, request->has_body ? request->body.data : "");
-		SET(CURLOPT_POSTFIELDSIZE_LARGE,
-			(curl_off_t) (request->has_body ? request->body.length : 0));
-	}
-	if (is_method(request, with_body ? "POST" : "GET"))
-		return;
-	name = pnstrdup(request->http_method.data, request->http_method.length);
-	SET(CURLOPT_CUSTOMREQUEST, name);
-	pfree(name);
-}
-
-/*
- * The time that is left, for the whole and for the connection; libcurl takes 0
- * for "no limit", so at least 1 ms.
- */
-static void
-set_timeouts(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
-{
-	int64		left = (request->deadline - oauth1_monotonic_us() + 999) / 1000;
-	long		timeout = (long) Max(1, Min(left, INT_MAX));
-	long		connect = request->connect_timeout_ms > 0 ?
-		Min(request->connect_timeout_ms, timeout) : timeout;
-
-	SET(CURLOPT_TIMEOUT_MS, timeout);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, connect);
-}
-
-/* ---------------------------------------------------------------- header lines */
-
-/* Raises 22023 for a header that would be more than one line, or none. */
-static void
-check_header(const oa1_pair *header)
-{
-	bool		bad = header->name.length == 0;
-
-	for (size_t i = 0; i < header->name.length && !bad; i++)
-		bad = (unsigned char) header->name.data[i] <= ' ' || header->name.data[i] == ':' ||
-			header->name.data[i] == 0x7f;
-	for (size_t i = 0; i < header->value.length && !bad; i++)
-		bad = header->value.data[i] == '\r' || header->value.data[i] == '\n' ||
-			header->value.data[i] == '\0';
-	if (bad)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid HTTP header"),
-				 errdetail("A header needs a name without spaces, colons or control characters, and a value on one line.")));
-}
-
-/* Wipes and frees the lines; they can hold a secret (PLAINTEXT, the caller's own headers). */
-static void
-free_lines(oauth1_exchange *exchange)
-{
-	for (struct curl_slist *line = exchange->lines; line; line = line->next)
-		OPENSSL_cleanse(line->data, strlen(line->data));
-	curl_slist_free_all(exchange->lines);
-	exchange->lines = NULL;
-}
-
-static bool
-add_line(oauth1_exchange *exchange, const char *line)
-{
-	struct curl_slist *lines = curl_slist_append(exchange->lines, line);
-
-	if (lines == NULL)
-		return false;
-	exchange->lines = lines;
-	return true;
-}
-
-/* libcurl takes "Name: value"; "Name:" would suppress the header, "Name;" sends it empty. */
-static bool
-add_header(oauth1_exchange *exchange, const oa1_pair *header)
-{
-	size_t		length = header->name.length + 2 + header->value.length;
-	char	   *line = palloc(length + 1);
-	bool		added;
-
-	memcpy(line, header->name.data, header->name.length);
-	memcpy(line + header->name.length, ": ", 2);
-	memcpy(line + header->name.length + 2, header->value.data, header->value.length);
-	line[length] = '\0';
-	if (header->value.length == 0)
-		strcpy(line + header->name.length, ";");
-	added = add_line(exchange, line);
-	OPENSSL_cleanse(line, length);
-	pfree(line);
-	return added;
-}
-
-static bool
-request_has_header(const oauth1_request *request, const char *name)
-{
-	size_t		length = strlen(name);
-
-	for (size_t i = 0; i < request->header_count; i++)
-	{
-		if (request->headers[i].name.length == length &&
-			pg_strncasecmp(request->headers[i].name.data, name, length) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The request's headers, and none of libcurl's own but Host and Content-Length. */
-static void
-set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
-{
-	bool		added = true;
-
-	for (size_t i = 0; i < request->header_count && added; i++)
-		added = add_header(exchange, &request->headers[i]);
-	/* 100-continue would be a second chance to send, and a wait of a second. */
-	added = added && add_line(exchange, "Expect:");
-	if (!request_has_header(request, "Accept"))
-		added = added && add_line(exchange, "Accept:");
-	if (!request_has_header(request, "Content-Type"))
-		added = added && add_line(exchange, "Content-Type:");
-	if (!added)
-		*code = CURLE_OUT_OF_MEMORY;
-	SET(CURLOPT_HTTPHEADER, exchange->lines);
-}
-
-/* ---------------------------------------------------------------- outcome */
-
-/* Our own words on how it ended; NULL: libcurl's are better. */
-static const char *
-own_reason(const oauth1_exchange *exchange, CURLcode code)
-{
-	if (exchange->address_refused && !exchange->sent)
-		return exchange->allow_private ?
-			"The address is link-local or a cloud's metadata service, which is never allowed" :
-			"The address is a loopback, private or other special-purpose one";
-	if (exchange->too_large && exchange->body.status == OA1_TOO_LONG)
-		return "The body exceeds the limit.";
-	if (exchange->too_large)
-		return "The headers exceed 256 kB, 1000 lines or 100 kB a line.";
-	if (exchange->repeat_refused)
-		return "The connection was closed before an answer came";
-	if (code == CURLE_OK)
-		return "Only an interim response came";
-	return NULL;
-}
-
-/*
- * libcurl's words on how it ended: the text it wrote, where the code is one
- * whose texts were found to hold no part of a URL, else the code's name.  A
- * query can hold a signature or, with PLAINTEXT, a secret; a proxy's URL a
- * password.
- */
-static const char *
-curl_reason(const oauth1_exchange *exchange, CURLcode code)
-{
-	switch (code)
-	{
-		case CURLE_UNSUPPORTED_PROTOCOL:
-		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_OPERATION_TIMEDOUT:
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CIPHER:
-		case CURLE_GOT_NOTHING:
-		case CURLE_PARTIAL_FILE:
-		case CURLE_SEND_ERROR:
-		case CURLE_RECV_ERROR:
-		case CURLE_WEIRD_SERVER_REPLY:
-			if (exchange->error[0] != '\0')
-				return exchange->error;
-			break;
-		case CURLE_COULDNT_CONNECT:
-			/* A proxy's URL that is refused is quoted, with its password. */
-			if (exchange->error[0] != '\0' && !exchange->through_proxy)
-				return exchange->error;
-			break;
-		default:
-			break;
-	}
-	return curl_easy_strerror(code);
-}
-
-/* Copies a reason as printable ASCII: a server can have put in a word. */
-static void
-set_reason(oauth1_outcome *outcome, const char *reason)
-{
-	size_t		length = strnlen(reason, sizeof(outcome->reason) - 1);
-
-	for (size_t i = 0; i < length; i++)
-		outcome->reason[i] = reason[i] >= ' ' && reason[i] <= '~' ? reason[i] : '?';
-	outcome->reason[length] = '\0';
-}
-
-/*
- * What libcurl's code means.  Which code it was matters little: what happened to
- * the request is told by the edge and by the status line.
- */
-static oauth1_outcome_kind
-classify(const oauth1_exchange *exchange, CURLcode code)
-{
-	if (exchange->address_refused && !exchange->sent)
-		return OAUTH1_ADDRESS_REFUSED;
-	if (exchange->too_large)
-		return OAUTH1_TOO_LARGE;
-	if (exchange->no_memory || code == CURLE_OUT_OF_MEMORY)
-		return OAUTH1_NO_MEMORY;
-	if (code == CURLE_OPERATION_TIMEDOUT)
-		return OAUTH1_TIMED_OUT;
-	if (!exchange->sent)
-		return OAUTH1_NOT_SENT;
-	if (exchange->status == 0)
-		return OAUTH1_UNANSWERED;
-	return code == CURLE_OK ? OAUTH1_ANSWERED : OAUTH1_CUT;
-}
-
-static void
-set_outcome(oauth1_exchange *exchange, CURLcode code)
-{
-	oauth1_outcome *outcome = &exchange->response.outcome;
-	const char *reason = own_reason(exchange, code);
-
-	outcome->kind = classify(exchange, code);
-	outcome->sent = exchange->sent;
-	outcome->status = exchange->status;
-	if (outcome->kind != OAUTH1_ANSWERED)
-		set_reason(outcome, reason ? reason : curl_reason(exchange, code));
-}
-
-/* ---------------------------------------------------------------- the response's headers */
-
-/* Takes optional white space off both ends (RFC 9110, 5.6.3), and the line's end. */
-static oa1_text
-trimmed(const char *data, size_t length)
-{
-	while (length > 0 && strchr(" \t\r\n", data[length - 1]) != NULL)
-		length--;
-	while (length > 0 && (data[0] == ' ' || data[0] == '\t'))
-	{
-		data++;
-		length--;
-	}
-	return (oa1_text) {data, length};
-}
-
-/* Cuts the next line off; a folded one (RFC 9112, 5.2) becomes one line, with spaces. */
-static oa1_text
-next_line(char **rest, char *end)
-{
-	char	   *start = *rest;
-	char	   *line_end;
-
-	for (;;)
-	{
-		line_end = memchr(*rest, '\n', end - *rest);
-		*rest = line_end ? line_end + 1 : end;
-		if (line_end == NULL || *rest == end || (**rest != ' ' && **rest != '\t'))
-			break;
-		*line_end = ' ';
-		if (line_end > start && line_end[-1] == '\r')
-			line_end[-1] = ' ';
-	}
-	return (oa1_text) {start, *rest - start};
-}
-
-/* Splits the head into names and values; a line without a colon is none. */
-static void
-read_headers(oauth1_exchange *exchange)
-{
-	char	   *rest = exchange->head.data;
-	char	   *end = rest + exchange->head.length;
-	size_t		count = 0;
-
-	exchange->headers = malloc((exchange->header_lines + 1) * sizeof(oa1_pair));
-	if (exchange->headers == NULL)
-	{
-		exchange->no_memory = true;
-		return;
-	}
-	while (rest < end)
-	{
-		oa1_text	line = next_line(&rest, end);
-		const char *colon = memchr(line.data, ':', line.length);
-
-		if (colon == NULL)
-			continue;
-		exchange->headers[count].name = trimmed(line.data, colon - line.data);
-		exchange->headers[count].value = trimmed(colon + 1, line.data + line.length - colon - 1);
-		count++;
-	}
-	exchange->response.headers = exchange->headers;
-	exchange->response.header_count = count;
-}
-
-oa1_text
-oauth1_transfer_header(const oauth1_response *response, const char *name)
-{
-	size_t		length = strlen(name);
-
-	for (size_t i = 0; i < response->header_count; i++)
-	{
-		const oa1_pair *header = &response->headers[i];
-
-		if (header->name.length == length &&
-			pg_strncasecmp(header->name.data, name, length) == 0)
-			return header->value;
-	}
-	return (oa1_text) {NULL, 0};
+	OAUTH1_SET(CURLOPT_CLOSESOCKETFUNCTION, oauth1_sockets_close);
+	OAUTH1_SET(CURLOPT_CLOSESOCKETDATA, NULL);
+	OAUTH1_SET(CURLOPT_PREREQFUNCTION, before_sending);
+	OAUTH1_SET(CURLOPT_PREREQDATA, exchange);
+	OAUTH1_SET(CURLOPT_HEADERFUNCTION, header_came);
+	OAUTH1_SET(CURLOPT_HEADERDATA, exchange);
+	OAUTH1_SET(CURLOPT_WRITEFUNCTION, body_came);
+	OAUTH1_SET(CURLOPT_WRITEDATA, exchange);
 }
 
 /* ---------------------------------------------------------------- the life of an exchange */
@@ -708,7 +264,7 @@ clear_exchange(oauth1_exchange *exchange)
 	CURL	   *easy = exchange->easy;
 
 	curl_easy_reset(easy);
-	free_lines(exchange);
+	oauth1_exchange_free_lines(exchange);
 	oa1_buffer_free(&exchange->head);
 	oa1_buffer_free(&exchange->body);
 	free(exchange->headers);
@@ -716,6 +272,7 @@ clear_exchange(oauth1_exchange *exchange)
 	exchange->easy = easy;
 }
 
+/* Keeps a cleared exchange for the next, or frees it where enough are kept. */
 static void
 give_back(oauth1_exchange *exchange)
 {
@@ -764,19 +321,7 @@ own_exchange(void)
 	return owner->exchange;
 }
 
-/*
- * True where the code says that a header line exceeded libcurl's own limit of
- * 100 kB; older versions take the code of lack of memory for it, which at that
- * point is by far the likelier cause.
- */
-static bool
-is_long_line(const oauth1_exchange *exchange, CURLcode code)
-{
-	return exchange->sent && !exchange->headers_whole && !exchange->no_memory &&
-		(code == CURLE_OUT_OF_MEMORY || code == OAUTH1_CURLE_TOO_LARGE);
-}
-
-/* What libcurl measured, and the response as the caller sees it. */
+/* Takes an exchange out of flight, with all that is known of it. */
 static void
 finish(oauth1_exchange *exchange, CURLcode code)
 {
@@ -790,30 +335,9 @@ finish(oauth1_exchange *exchange, CURLcode code)
 		oauth1_wait_remove(exchange->easy);
 	exchange->in_flight = false;
 	exchange->done = true;
-	if (exchange->status == 0)
-	{
-		/* Whatever came belongs to an interim response. */
-		oa1_buffer_reset(&exchange->head);
-		oa1_buffer_reset(&exchange->body);
-	}
-	read_headers(exchange);
-	response->content_type = oauth1_transfer_header(response, "content-type");
-	response->body = oa1_buffer_text(&exchange->body);
-	exchange->too_large |= is_long_line(exchange, code);
-	set_outcome(exchange, code);
+	oauth1_exchange_set_outcome(exchange, code);
 	/* The backend's own TLS connection reads the same queue. */
 	ERR_clear_error();
-}
-
-static void
-set_options(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
-{
-	set_constants(exchange, code);
-	set_callbacks(exchange, code);
-	set_destination(exchange, request, code);
-	set_method(exchange, request, code);
-	set_headers(exchange, request, code);
-	set_timeouts(exchange, request, code);
 }
 
 oauth1_exchange *
@@ -822,8 +346,7 @@ oauth1_transfer_start(const oauth1_request *request)
 	oauth1_exchange *exchange;
 	CURLcode	code = CURLE_OK;
 
-	for (size_t i = 0; i < request->header_count; i++)
-		check_header(&request->headers[i]);
+	oauth1_request_check(request);
 	oauth1_wait_prepare();
 	exchange = own_exchange();
 	exchange->allow_private = request->allow_private_addresses;
@@ -831,7 +354,8 @@ oauth1_transfer_start(const oauth1_request *request)
 	exchange->judge_address = !exchange->through_proxy || !request->proxy_is_trusted;
 	oa1_buffer_init(&exchange->head, malloc_grow, NULL, MAX_HEADER_OCTETS);
 	oa1_buffer_init(&exchange->body, malloc_grow, NULL, request->max_response_size);
-	set_options(exchange, request, &code);
+	set_callbacks(exchange, &code);
+	oauth1_exchange_set_options(exchange, request, &code);
 	if (code == CURLE_OK && request->deadline <= oauth1_monotonic_us())
 		code = CURLE_OPERATION_TIMEDOUT;
 	if (code == CURLE_OK && oauth1_wait_add(exchange->easy) != CURLM_OK)

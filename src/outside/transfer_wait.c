@@ -5,11 +5,11 @@
  * Waiting.  curl_multi_poll would not see the latch, so the session keeps a
  * WaitEventSet (latch, postmaster's death, one epoll descriptor), and libcurl's
  * sockets are in the epoll set behind that descriptor, because nothing can be
- * taken out of a WaitEventSet again.  Most calls, though, wait for one kept
- * connection and nothing else: for that there is a second WaitEventSet that has
- * the socket itself, made when a connection is used again, so that a call in a
- * loop needs no epoll_ctl and a single epoll_wait.  Order of each lap: reset the
- * latch, look for interrupts, look at the work, wait.
+ * taken out of a WaitEventSet again.  For the single kept connection of the
+ * usual call (transfer_sockets.c) there is a second WaitEventSet that has the
+ * socket itself; it is made when a connection is first used again.  Order of each
+ * lap: reset the latch, look for interrupts, wait, let libcurl work; the caller
+ * looks at what got done and begins the next.
  *
  * Threads.  libcurl resolves names in a thread of its own.  It must not take a
  * signal that is meant for the backend (SIGURG above all: it is the latch), so
@@ -18,13 +18,6 @@
  * the call into libcurl returns: the usual call, on a kept connection, pays
  * nothing for it.
  *
- * Kept connections.  An idle socket that becomes readable has nothing good to
- * say: the server closed it, over TLS with an alert that libcurl 7.88 takes for
- * life, or sent an answer nobody asked for (a late 408, or worse), which would
- * be read as the answer to our next request.  So before each exchange the idle
- * sockets are looked at; one that has something to say is shut down and drained
- * by us, libcurl then finds it closed and opens another: no call fails for it.
- *
  * Descriptors.  fd.c is told of every socket (ReserveExternalFD), after the
  * call into libcurl that opened it, since libcurl's callbacks must not throw.
  *
@@ -32,12 +25,9 @@
  */
 #include "postgres.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -45,6 +35,7 @@
 
 #include "ground/compat.h"
 #include "outside/transfer.h"
+#include "outside/transfer_sockets.h"
 #include "outside/transfer_wait.h"
 
 /*
@@ -68,40 +59,22 @@
  */
 #define OTHER_DESCRIPTORS 3
 
-/* What is known of one descriptor number. */
-typedef struct watched
-{
-	bool		ours;			/* a socket of oauth1_wait_open_socket, still open */
-	bool		fresh;			/* and not yet known to have been connected */
-	bool		idle;			/* a kept connection, fit to be used again */
-	uint32		wanted;			/* what libcurl wants to hear of it; 0: nothing */
-	uint32		events;			/* what the epoll set has for it; 0: it is not in the set */
-} watched;
-
 static struct
 {
 	CURLM	   *multi;			/* NULL: not made yet */
-	int			epoll_fd;
-	WaitEventSet *wait_set;		/* has epoll_fd */
-	WaitEventSet *single_set;	/* has single_set_fd, once there was such a wait */
-	int			single_set_fd;	/* -1: closed meanwhile, the set is of no use */
-	int			single;			/* the one socket wanted, not in the epoll set; -1: none */
+	WaitEventSet *wait_set;		/* has the epoll set */
+	WaitEventSet *single_set;	/* has the single socket, once there was one */
+	oauth1_single single;		/* that socket */
 	bool		broken;			/* bookkeeping failed: made anew when nothing is in flight */
 
 	int64		timer;			/* when libcurl wants to be called; 0: not at all */
 	int			in_flight;
 	long		kept;			/* CURLMOPT_MAXCONNECTS as it is set */
-
-	watched    *watched;		/* by descriptor number */
-	int			watched_size;
-	int			sockets;		/* of ours, open */
-	int			idle;			/* of these, idle */
-	int			wanted;			/* of all, those libcurl wants to hear of */
 	int			reserved;		/* descriptors that fd.c was told of */
 
 	bool		signals_blocked;
 	sigset_t	signals;		/* the mask to go back to */
-} session = {.epoll_fd = -1, .single = -1, .single_set_fd = -1};
+} session;
 
 int64
 oauth1_monotonic_us(void)
@@ -135,190 +108,18 @@ unblock_signals(void)
 	pthread_sigmask(SIG_SETMASK, &session.signals, NULL);
 }
 
-/* ---------------------------------------------------------------- descriptors */
-
-/* The entry of a descriptor, made where there is none; NULL: no memory. */
-static watched *
-watched_entry(int fd)
-{
-	if (fd >= session.watched_size)
-	{
-		int			size = Max(fd + 1, Max(64, session.watched_size * 2));
-		watched    *grown = realloc(session.watched, size * sizeof(watched));
-
-		if (grown == NULL)
-			return NULL;
-		memset(grown + session.watched_size, 0,
-			   (size - session.watched_size) * sizeof(watched));
-		session.watched = grown;
-		session.watched_size = size;
-	}
-	return &session.watched[fd];
-}
-
-/* Brings the epoll set in line with what is wanted of a descriptor; false: it would not. */
-static bool
-watch(int fd, watched *entry, uint32 events)
-{
-	struct epoll_event event = {.events = events, .data.fd = fd};
-	int			operation = EPOLL_CTL_MOD;
-
-	if (entry->events == events)
-		return true;
-	if (events == 0)
-		operation = EPOLL_CTL_DEL;
-	else if (entry->events == 0)
-		operation = EPOLL_CTL_ADD;
-	entry->events = events;
-	if (epoll_ctl(session.epoll_fd, operation, fd, &event) == 0)
-		return true;
-	entry->events = 0;
-	return false;
-}
+/* ---------------------------------------------------------------- the session */
 
 /* Tells fd.c how many descriptors are held outside of it. */
 static void
 account_descriptors(void)
 {
-	int			held = session.multi ? session.sockets + OTHER_DESCRIPTORS : 0;
+	int			held = session.multi ? oauth1_sockets_open_count() + OTHER_DESCRIPTORS : 0;
 
 	for (; session.reserved < held; session.reserved++)
 		ReserveExternalFD();
 	for (; session.reserved > held; session.reserved--)
 		ReleaseExternalFD();
-}
-
-/*
- * Notes a socket that was opened; false: there is no memory for it.  libcurl
- * 7.88 closes a socket that did not get connected without a word.  When the
- * next address it tries gets the same number, it takes that for being watched
- * already; so what it wants of the number goes on.
- */
-static bool
-note_opened(int fd)
-{
-	watched    *entry = watched_entry(fd);
-	uint32		wanted;
-
-	if (entry == NULL)
-		return false;
-	if (!entry->ours)
-		session.sockets++;
-	wanted = entry->wanted;
-	*entry = (watched) {.ours = true, .fresh = true, .wanted = wanted};
-	return watch(fd, entry, wanted);
-}
-
-static void
-set_idle(watched *entry, bool idle)
-{
-	session.idle += (int) idle - (int) entry->idle;
-	entry->idle = idle;
-}
-
-static void
-set_wanted(watched *entry, uint32 wanted)
-{
-	session.wanted += (wanted != 0) - (entry->wanted != 0);
-	entry->wanted = wanted;
-}
-
-static void
-note_closed(int fd, watched *entry)
-{
-	set_idle(entry, false);
-	set_wanted(entry, 0);
-	*entry = (watched) {0};
-	session.sockets--;
-	/* The kernel took it out of the set; its number can come again. */
-	if (session.single_set_fd == fd)
-		session.single_set_fd = -1;
-}
-
-curl_socket_t
-oauth1_wait_open_socket(const struct curl_sockaddr *address)
-{
-	/* Close-on-exec: no program a backend starts shall inherit a connection. */
-	int			fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-							address->protocol);
-
-	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	if (!note_opened(fd))
-	{
-		close(fd);
-		return CURL_SOCKET_BAD;
-	}
-	return fd;
-}
-
-int
-oauth1_wait_close_socket(void *unused, curl_socket_t socket)
-{
-	watched    *entry = &session.watched[socket];
-
-	watch(socket, entry, 0);
-	note_closed(socket, entry);
-	return close(socket);
-}
-
-/* ---------------------------------------------------------------- libcurl's two callbacks */
-
-/*
- * libcurl has no more to do with a socket, for now or for ever.  It was in the
- * epoll set, unless it was the single one.
- */
-static void
-release_socket(int fd, watched *entry)
-{
-	bool		was_there;
-
-	set_wanted(entry, 0);
-	if (session.single == fd)
-		session.single = -1;
-	was_there = watch(fd, entry, 0);
-	if (!entry->ours)
-		return;
-	if (entry->fresh && !was_there)
-	{
-		/* Not connected, and closed without a word. */
-		note_closed(fd, entry);
-		return;
-	}
-	entry->fresh = false;
-	set_idle(entry, true);
-}
-
-/* Puts the single socket into the epoll set: there is more to wait for. */
-static bool
-leave_single(void)
-{
-	int			fd = session.single;
-
-	session.single = -1;
-	return fd < 0 || watch(fd, &session.watched[fd], session.watched[fd].wanted);
-}
-
-/* CURLMOPT_SOCKETFUNCTION: what libcurl wants to hear of a socket. */
-static int
-socket_wanted(CURL *easy, curl_socket_t fd, int what, void *unused, void *socket_unused)
-{
-	watched    *entry = watched_entry(fd);
-
-	if (entry == NULL)
-		return -1;
-	if (what == CURL_POLL_REMOVE)
-	{
-		release_socket(fd, entry);
-		return 0;
-	}
-	set_wanted(entry, (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0));
-	if (session.in_flight == 1 && (session.single == fd || entry->idle))
-		session.single = fd;
-	set_idle(entry, false);
-	if (session.single == fd)
-		return 0;
-	return leave_single() && watch(fd, entry, entry->wanted) ? 0 : -1;
 }
 
 /* CURLMOPT_TIMERFUNCTION: when libcurl wants to be called; -1: not at all. */
@@ -328,8 +129,6 @@ timer_wanted(CURLM *multi, long timeout_ms, void *unused)
 	session.timer = timeout_ms < 0 ? 0 : oauth1_monotonic_us() + timeout_ms * INT64CONST(1000);
 	return 0;
 }
-
-/* ---------------------------------------------------------------- the session */
 
 /* Once a process; a failure is tried again by the next call. */
 static void
@@ -363,16 +162,12 @@ dismantle(void)
 	if (session.single_set)
 		FreeWaitEventSet(session.single_set);
 	session.single_set = NULL;
-	/* Closes the kept connections, each through oauth1_wait_close_socket. */
+	/* Closes the kept connections, each through oauth1_sockets_close. */
 	if (session.multi)
 		curl_multi_cleanup(session.multi);
 	session.multi = NULL;
-	if (session.epoll_fd >= 0)
-		close(session.epoll_fd);
-	session.epoll_fd = -1;
+	oauth1_sockets_end();
 	session.timer = 0;
-	session.single = -1;
-	session.single_set_fd = -1;
 	session.broken = false;
 	account_descriptors();
 }
@@ -387,13 +182,15 @@ keep_connections(long count)
 	return curl_multi_setopt(session.multi, CURLMOPT_MAXCONNECTS, count);
 }
 
+/* Makes the multi handle; false where it has not got all its options. */
 static bool
 make_multi(void)
 {
 	session.kept = 0;
 	session.multi = curl_multi_init();
 	return session.multi != NULL &&
-		curl_multi_setopt(session.multi, CURLMOPT_SOCKETFUNCTION, socket_wanted) == CURLM_OK &&
+		curl_multi_setopt(session.multi, CURLMOPT_SOCKETFUNCTION,
+						  oauth1_sockets_wanted) == CURLM_OK &&
 		curl_multi_setopt(session.multi, CURLMOPT_TIMERFUNCTION, timer_wanted) == CURLM_OK &&
 		curl_multi_setopt(session.multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK &&
 		keep_connections(KEPT_CONNECTIONS) == CURLM_OK;
@@ -412,12 +209,12 @@ make_wait_set(int fd, uint32 events)
 	return set;
 }
 
+/* Makes all of the session; what there is when it throws, dismantle gives back. */
 static void
 make_session(void)
 {
 	initialize_libcurl();
-	session.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (session.epoll_fd < 0)
+	if (!oauth1_sockets_begin())
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("%s() failed: %m", "epoll_create1")));
@@ -426,7 +223,7 @@ make_session(void)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not initialize libcurl")));
 	account_descriptors();
-	session.wait_set = make_wait_set(session.epoll_fd, WL_SOCKET_READABLE);
+	session.wait_set = make_wait_set(oauth1_sockets_epoll(), WL_SOCKET_READABLE);
 }
 
 void
@@ -446,60 +243,6 @@ oauth1_wait_prepare(void)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-}
-
-/* ---------------------------------------------------------------- kept connections */
-
-/*
- * Makes an idle connection dead for libcurl, which takes any readable one for
- * alive.  After the shutdown the kernel answers more data with a reset, so
- * there is an end to the draining.
- */
-static void
-retire(int fd)
-{
-	char		discarded[4096];
-
-	set_idle(&session.watched[fd], false);
-	shutdown(fd, SHUT_RDWR);
-	while (recv(fd, discarded, sizeof(discarded), MSG_DONTWAIT) > 0)
-		 /* go on */ ;
-}
-
-/* Looks at some idle sockets, without waiting. */
-static void
-retire_readable(struct pollfd *sockets, int count)
-{
-	if (count == 0 || poll(sockets, count, 0) <= 0)
-		return;
-	for (int i = 0; i < count; i++)
-	{
-		if (sockets[i].revents != 0)
-			retire(sockets[i].fd);
-	}
-}
-
-/* Retires the idle connections that have something to say. */
-static void
-retire_spoken(void)
-{
-	struct pollfd sockets[KEPT_CONNECTIONS];
-	int			left = session.idle;
-	int			count = 0;
-
-	for (int fd = 0; left > 0; fd++)
-	{
-		if (!session.watched[fd].idle)
-			continue;
-		left--;
-		sockets[count++] = (struct pollfd) {.fd = fd, .events = POLLIN};
-		if (count == lengthof(sockets))
-		{
-			retire_readable(sockets, count);
-			count = 0;
-		}
-	}
-	retire_readable(sockets, count);
 }
 
 /* ---------------------------------------------------------------- work */
@@ -523,7 +266,7 @@ check_multi(CURLMcode code)
 static bool
 some_wait_for_nothing(void)
 {
-	return session.wanted < session.in_flight;
+	return oauth1_sockets_wanted_count() < session.in_flight;
 }
 
 /*
@@ -555,6 +298,7 @@ run_timer(void)
 	return true;
 }
 
+/* Lets libcurl work on a socket that is ready. */
 static void
 run_socket(int fd, int what)
 {
@@ -568,7 +312,7 @@ static void
 run_events(void)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
-	int			count = epoll_wait(session.epoll_fd, events, EVENTS_AT_ONCE, 0);
+	int			count = epoll_wait(oauth1_sockets_epoll(), events, EVENTS_AT_ONCE, 0);
 
 	for (int i = 0; i < count; i++)
 	{
@@ -587,8 +331,8 @@ oauth1_wait_add(CURL *easy)
 {
 	CURLMcode	code;
 
-	retire_spoken();
-	if (!leave_single())
+	oauth1_sockets_retire_spoken();
+	if (!oauth1_sockets_set_alone(session.in_flight == 0))
 		return CURLM_OUT_OF_MEMORY;
 	code = keep_connections(Max(KEPT_CONNECTIONS, session.in_flight + 1));
 	if (code == CURLM_OK)
@@ -605,6 +349,7 @@ oauth1_wait_remove(CURL *easy)
 	unblock_signals();
 	account_descriptors();
 	session.in_flight--;
+	oauth1_sockets_set_alone(session.in_flight <= 1);
 	if (session.in_flight == 0)
 		keep_connections(KEPT_CONNECTIONS);
 }
@@ -636,30 +381,35 @@ wait_for_any(long timeout)
 	return true;
 }
 
+/* Makes the wait set of the single socket that one, where it is not. */
+static void
+prepare_single_set(const oauth1_single *single, uint32 events)
+{
+	if (session.single_set && session.single.fd == single->fd &&
+		session.single.birth == single->birth)
+	{
+		ModifyWaitEvent(session.single_set, 0, events, NULL);
+		return;
+	}
+	if (session.single_set)
+		FreeWaitEventSet(session.single_set);
+	session.single_set = NULL;
+	session.single_set = make_wait_set(single->fd, events);
+	session.single = *single;
+}
+
 /* Waits for the single socket; false: there was nothing. */
 static bool
-wait_for_single(long timeout)
+wait_for_single(const oauth1_single *single, long timeout)
 {
-	int			fd = session.single;
-	uint32		wanted = session.watched[fd].wanted;
-	uint32		events = (wanted & EPOLLIN ? WL_SOCKET_READABLE : 0) |
-		(wanted & EPOLLOUT ? WL_SOCKET_WRITEABLE : 0);
 	WaitEvent	event;
 
-	if (session.single_set_fd != fd)
-	{
-		if (session.single_set)
-			FreeWaitEventSet(session.single_set);
-		session.single_set = NULL;
-		session.single_set_fd = -1;
-		session.single_set = make_wait_set(fd, events);
-		session.single_set_fd = fd;
-	}
-	ModifyWaitEvent(session.single_set, 0, events, NULL);
+	prepare_single_set(single, (single->readable ? WL_SOCKET_READABLE : 0) |
+					   (single->writable ? WL_SOCKET_WRITEABLE : 0));
 	if (WaitEventSetWait(session.single_set, timeout, &event, 1, oauth1_wait_event()) == 0 ||
 		!(event.events & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)))
 		return false;
-	run_socket(fd, (event.events & WL_SOCKET_READABLE ? CURL_CSELECT_IN : 0) |
+	run_socket(single->fd, (event.events & WL_SOCKET_READABLE ? CURL_CSELECT_IN : 0) |
 			   (event.events & WL_SOCKET_WRITEABLE ? CURL_CSELECT_OUT : 0));
 	return true;
 }
@@ -667,6 +417,7 @@ wait_for_single(long timeout)
 void
 oauth1_wait_once(int64 until)
 {
+	oauth1_single single;
 	long		timeout;
 	bool		worked = false;
 
@@ -674,7 +425,8 @@ oauth1_wait_once(int64 until)
 	CHECK_FOR_INTERRUPTS();
 	timeout = wait_time(until);
 	if (timeout > 0)
-		worked = session.single >= 0 ? wait_for_single(timeout) : wait_for_any(timeout);
+		worked = oauth1_sockets_single(&single) ? wait_for_single(&single, timeout) :
+			wait_for_any(timeout);
 	if (!run_timer() && !worked && some_wait_for_nothing())
 		nudge();
 }

@@ -45,11 +45,4 @@ extern bool oauth1_wait_next_done(CURL **easy, CURLcode *code);
 /* CURLOPT_RESOLVER_START_FUNCTION calls this: a thread is about to be made. */
 extern void oauth1_wait_block_signals(void);
 
-/*
- * What CURLOPT_OPENSOCKETFUNCTION does where it allows the address, and the
- * CURLOPT_CLOSESOCKETFUNCTION that belongs to it.  Never throw.
- */
-extern curl_socket_t oauth1_wait_open_socket(const struct curl_sockaddr *address);
-extern int	oauth1_wait_close_socket(void *unused, curl_socket_t socket);
-
 #endif							/* OAUTH1_TRANSFER_WAIT_H */

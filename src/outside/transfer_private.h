@@ -1,0 +1,79 @@
+/*
+ * transfer_private.h
+ *	  What the files of one exchange share: transfer.c (its life and libcurl's
+ *	  callbacks), transfer_options.c (what libcurl is told), transfer_outcome.c
+ *	  (what became of it).
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#ifndef OAUTH1_TRANSFER_PRIVATE_H
+#define OAUTH1_TRANSFER_PRIVATE_H
+
+#include <curl/curl.h>
+
+#include "outside/transfer.h"
+
+/*
+ * One exchange; malloc'ed and kept with its handle for the next.  While in use
+ * it belongs to a memory context, through an owner in that context.
+ */
+struct oauth1_exchange
+{
+	CURL	   *easy;
+	struct owner *owner;
+	struct oauth1_exchange *next_kept;
+	bool		in_flight;
+	bool		done;
+
+	/* what was asked for */
+	bool		allow_private;
+	bool		judge_address;	/* false: the address is that of a trusted proxy */
+	bool		through_proxy;
+	struct curl_slist *lines;	/* header lines as sent */
+
+	/* what the callbacks saw */
+	bool		connected_anew; /* a socket was opened for it */
+	bool		address_refused;	/* the rule allowed none of the addresses */
+	bool		sent;
+	bool		repeat_refused;
+	bool		too_large;		/* body, headers: the reason says which */
+	bool		no_memory;
+	bool		headers_whole;	/* the blank line came; more are trailers */
+	size_t		header_octets;	/* of all responses, interim ones too */
+	int			header_lines;
+	int			status;			/* of the final response */
+	oa1_buffer	head;			/* its header lines, as they came */
+	oa1_buffer	body;
+
+	oauth1_response response;
+	oa1_pair   *headers;		/* into head */
+	char		error[CURL_ERROR_SIZE];
+};
+
+/*
+ * Sets an option of exchange, a variable; the first failure sticks in *code,
+ * another.  None may fail: each of them is a promise.
+ */
+#define OAUTH1_SET(option, value) \
+	do { \
+		if (*code == CURLE_OK) \
+			*code = curl_easy_setopt(exchange->easy, option, value); \
+	} while (0)
+
+/* Raises 22023 for a header that would be more than one line, or none. */
+extern void oauth1_request_check(const oauth1_request *request);
+
+/*
+ * Tells libcurl what to send, where and how, all but the callbacks.  Never
+ * throws but for lack of memory; what was set then goes with the exchange.
+ */
+extern void oauth1_exchange_set_options(oauth1_exchange *exchange, const oauth1_request *request,
+										CURLcode *code);
+
+/* Wipes and frees the header lines, which libcurl reads until the exchange is done. */
+extern void oauth1_exchange_free_lines(oauth1_exchange *exchange);
+
+/* Fills in the response of an exchange that ended with that code. */
+extern void oauth1_exchange_set_outcome(oauth1_exchange *exchange, CURLcode code);
+
+#endif							/* OAUTH1_TRANSFER_PRIVATE_H */

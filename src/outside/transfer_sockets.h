@@ -1,0 +1,64 @@
+/*
+ * transfer_sockets.h
+ *	  The sockets of libcurl in a PostgreSQL session: which there are, what
+ *	  libcurl wants to hear of each, which are kept and idle.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#ifndef OAUTH1_TRANSFER_SOCKETS_H
+#define OAUTH1_TRANSFER_SOCKETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <curl/curl.h>
+
+/*
+ * Makes the epoll set, with nothing in it; false with errno set where that
+ * fails.  _end closes it; all sockets must have been closed before.
+ */
+extern bool oauth1_sockets_begin(void);
+extern void oauth1_sockets_end(void);
+
+/* The epoll set, which is readable when a socket in it is ready. */
+extern int	oauth1_sockets_epoll(void);
+
+/*
+ * Says whether there is at most one exchange in flight.  While there is, a kept
+ * connection that is used again stays out of the epoll set (see _single); when
+ * there are more it is put in: false where that fails.
+ */
+extern bool oauth1_sockets_set_alone(bool alone);
+
+/* A socket that is the only one to wait for, by itself. */
+typedef struct oauth1_single
+{
+	int			fd;
+	uint32_t	birth;			/* another socket of the same number has another */
+	bool		readable;		/* what to wait for */
+	bool		writable;
+} oauth1_single;
+
+/* False where there is none, and the epoll set is what to wait for. */
+extern bool oauth1_sockets_single(oauth1_single *single);
+
+/* How many are open, and of how many libcurl wants to hear something. */
+extern int	oauth1_sockets_open_count(void);
+extern int	oauth1_sockets_wanted_count(void);
+
+/*
+ * Makes every idle connection that has something to say dead for libcurl.  Does
+ * not wait, never throws.
+ */
+extern void oauth1_sockets_retire_spoken(void);
+
+/*
+ * For CURLOPT_OPENSOCKETFUNCTION, where it allows the address, and itself
+ * CURLOPT_CLOSESOCKETFUNCTION and CURLMOPT_SOCKETFUNCTION.  They never throw.
+ */
+extern curl_socket_t oauth1_sockets_open(const struct curl_sockaddr *address);
+extern int	oauth1_sockets_close(void *unused, curl_socket_t fd);
+extern int	oauth1_sockets_wanted(CURL *easy, curl_socket_t fd, int what, void *unused,
+								  void *socket_unused);
+
+#endif							/* OAUTH1_TRANSFER_SOCKETS_H */
