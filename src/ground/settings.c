@@ -108,6 +108,19 @@ define_network_settings(void)
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
+/* It becomes a line of the request's header. */
+static bool
+check_user_agent(char **value, void **extra, GucSource source)
+{
+	for (const char *c = *value; *c; c++)
+		if ((unsigned char) *c < 0x20 || *c == 0x7f)
+		{
+			GUC_check_errdetail("It has a line break or another control character.");
+			return false;
+		}
+	return true;
+}
+
 static void
 define_call_settings(void)
 {
@@ -115,7 +128,7 @@ define_call_settings(void)
 							   "User-Agent header of calls whose provider names none.",
 							   NULL,
 							   &oauth1_user_agent, "oauth1/1.0 (PostgreSQL)",
-							   PGC_USERSET, 0, NULL, NULL, NULL);
+							   PGC_USERSET, 0, check_user_agent, NULL, NULL);
 	DefineCustomStringVariable("oauth1.token",
 							   "Name of the token that calls use where none is given.",
 							   "An empty name signs without a token.",
