@@ -62,7 +62,7 @@ sub finish
 		$text .= $line;
 	}
 	alarm 0;
-	return $text;
+	die encode_utf8("psql ended: $text\n");
 }
 
 sub query
