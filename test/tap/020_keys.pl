@@ -125,6 +125,17 @@ is(OAuth1::Shop::call($node, token => 'late'), 200, 'under a key that is there')
 is(sql('SELECT count(*), count(*) FILTER (WHERE current) FROM oauth1.data_key'), '1|1',
 	'one key remains of it all');
 
+# Who has read a secret's row, and comes for its key when that has been rotated away.
+my $slow = session();
+my $slow_pid = $slow->pid;
+$two->rows('BEGIN; LOCK TABLE oauth1.secret IN ACCESS EXCLUSIVE MODE');
+$slow->start(OAuth1::Shop::call_sql());
+ok(wait_for_lock($slow_pid), 'a call is held up at its first secret');
+$two->rows('SELECT oauth1.rotate_key()');
+$two->rows('COMMIT');
+is($slow->finish, "200\n", 'and reads it again after the rotation');
+$slow->quit;
+
 $two->rows('BEGIN');
 $two->rows('SELECT oauth1.rotate_key()');
 $two->rows('ROLLBACK');
