@@ -55,8 +55,10 @@ extern const oa1_encoded oa1_encoded_twice[256];
 static inline char *
 oa1_put(char *to, const oa1_encoded *encoding, unsigned char octet)
 {
-	memcpy(to, &encoding[octet], sizeof(oa1_encoded));
-	return to + encoding[octet].length;
+	oa1_encoded encoded = encoding[octet];
+
+	memcpy(to, &encoded, sizeof(encoded));
+	return to + encoded.length;
 }
 
 extern size_t oa1_encoded_length(const oa1_encoded *encoding, oa1_text value);

@@ -66,7 +66,7 @@ rank_of(const char *name, size_t length)
  * ending at name_end.  oauth_signature is passed over: it is not part of what it
  * signs (3.4.1.3.1), and its octets are forgotten.
  */
-static oa1_status
+static inline oa1_status
 enter(oa1_parameters *parameters, const char *start, const char *name_end, const char *end)
 {
 	static const oa1_text left_out = {"oauth_signature", 15};
@@ -195,15 +195,14 @@ oa1_parameters_add_form(oa1_parameters *parameters, oa1_text form)
 }
 
 /*
- * The order of 3.4.1.3.2: by encoded name, then by encoded value.
+ * The order of 3.4.1.3.2 where the ranks do not tell: by encoded name, then by
+ * encoded value.
  */
-static inline int
-compare(const char *octets, const entry *a, const entry *b)
+static int
+compare_texts(const char *octets, const entry *a, const entry *b)
 {
 	int			order;
 
-	if (a->rank != b->rank)
-		return a->rank < b->rank ? -1 : 1;
 	order = oa1_text_compare((oa1_text) {octets + a->offset, a->name_length},
 							 (oa1_text) {octets + b->offset, b->name_length});
 	if (order != 0)
@@ -215,13 +214,37 @@ compare(const char *octets, const entry *a, const entry *b)
 }
 
 static int
-compare_for_sort(const void *a, const void *b, const void *octets)
+compare(const void *first, const void *second, const void *octets)
 {
-	return compare(octets, a, b);
+	const entry *a = first;
+	const entry *b = second;
+
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	return compare_texts(octets, a, b);
 }
 
 /* Up to here insertion needs less time than a sort that is better at worst. */
 #define FEW_ENTRIES 24
+
+static void
+sort_few(const char *octets, entry *entries, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+	{
+		entry		moving = entries[i];
+		entry	   *to = &entries[i];
+
+		while (to > entries && (moving.rank < to[-1].rank ||
+								(moving.rank == to[-1].rank &&
+								 compare_texts(octets, &moving, &to[-1]) < 0)))
+		{
+			*to = to[-1];
+			to--;
+		}
+		*to = moving;
+	}
+}
 
 static void
 sort(oa1_parameters *parameters)
@@ -231,18 +254,10 @@ sort(oa1_parameters *parameters)
 
 	if (parameters->sorted)
 		return;
-	if (parameters->count > FEW_ENTRIES)
-		oa1_sort(entries, parameters->count, sizeof(entry), compare_for_sort, octets);
+	if (parameters->count <= FEW_ENTRIES)
+		sort_few(octets, entries, parameters->count);
 	else
-		for (size_t i = 1; i < parameters->count; i++)
-		{
-			entry		moving = entries[i];
-			size_t		to = i;
-
-			for (; to > 0 && compare(octets, &moving, &entries[to - 1]) < 0; to--)
-				entries[to] = entries[to - 1];
-			entries[to] = moving;
-		}
+		oa1_sort(entries, parameters->count, sizeof(entry), compare, octets);
 	parameters->sorted = true;
 }
 

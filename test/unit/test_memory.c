@@ -137,6 +137,8 @@ test_planted(void)
 			continue;
 		CHECK_STATUS(oa1_signer_init_secret(&signer, (oa1_method) method, text_of(planted),
 											OA1_TEXT("token"), memory_grow, &m), OA1_OK);
+		/* OpenSSL's context has the key by now, so ours is gone */
+		CHECK((signer.secrets.data != NULL) == (method == OA1_PLAINTEXT));
 		CHECK_STATUS(oa1_signer_sign(&signer, OA1_TEXT("base string"), &out), OA1_OK);
 		oa1_signer_free(&signer);
 		CHECK_SIZE(openssl_memory.found, 0);
