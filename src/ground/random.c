@@ -1,7 +1,7 @@
 /*
  * random.c
  *	  Random octets drawn by the page: asking the source for each nonce by
- *	  itself costs six times the signature the nonce is for.
+ *	  itself costs five times the signature the nonce is for.
  *
  * Copyright (c) 2026, oauth1 contributors
  */

@@ -3,10 +3,10 @@
  *	  What a call of a signing function leaves for the next one of the same
  *	  statement.
  *
- * Making a key ready costs more than a signature: an HMAC's key schedule nearly
- * doubles it, and reading an RSA key from PEM takes as long as a third of the
- * private operation.  A query signs with one key for many rows, so the signer
- * stays in fn_extra until the secrets change.
+ * Making a key ready costs more than a signature: twice an HMAC for its context,
+ * twice an RSA signature for reading the PEM, and as much again for what OpenSSL
+ * prepares at a key's first use.  A query signs with one key for many rows, so
+ * the signer stays in fn_extra until the secrets change.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
