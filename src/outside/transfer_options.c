@@ -47,6 +47,8 @@ set_constants(oauth1_exchange *exchange, CURLcode *code)
 	OAUTH1_SET(CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS);
 	OAUTH1_SET(CURLOPT_MAXAGE_CONN, MAX_IDLE_SECONDS);
 	OAUTH1_SET(CURLOPT_TCP_NODELAY, 1L);
+	/* All that libcurl can decode; what the write callback counts is decoded. */
+	OAUTH1_SET(CURLOPT_ACCEPT_ENCODING, "");
 	OAUTH1_SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	OAUTH1_SET(CURLOPT_ERRORBUFFER, exchange->error);
 	OAUTH1_SET(CURLOPT_PRIVATE, exchange);
@@ -218,7 +220,7 @@ request_has_header(const oauth1_request *request, const char *name)
 	return false;
 }
 
-/* The request's headers, and none of libcurl's own but Host and Content-Length. */
+/* The request's headers, and none of libcurl's own but Host, Accept-Encoding and Content-Length. */
 static void
 set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
 {

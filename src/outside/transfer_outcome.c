@@ -40,8 +40,10 @@ own_reason(const oauth1_exchange *exchange, CURLcode code)
 		return "The headers exceed 256 kB, 1000 lines or 100 kB a line.";
 	if (exchange->repeat_refused)
 		return "The connection was closed before an answer came";
-	if (code == CURLE_OK)
+	if (code == CURLE_OK && exchange->status == 0)
 		return "Only an interim response came";
+	if (code == CURLE_OK)
+		return "The connection was closed in the middle of the headers";
 	return NULL;
 }
 
@@ -113,7 +115,8 @@ classify(const oauth1_exchange *exchange, CURLcode code)
 		return OAUTH1_NOT_SENT;
 	if (exchange->status == 0)
 		return OAUTH1_UNANSWERED;
-	return code == CURLE_OK ? OAUTH1_ANSWERED : OAUTH1_CUT;
+	/* To libcurl a header that is cut is a whole one. */
+	return code == CURLE_OK && exchange->headers_whole ? OAUTH1_ANSWERED : OAUTH1_CUT;
 }
 
 /* Writes the outcome of an exchange of which everything is known but that. */

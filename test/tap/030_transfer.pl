@@ -171,7 +171,6 @@ foreach my $wait (sort keys %waits)
 {
 	my $session = OAuth1::Session->new($node);
 	my $pid = $session->pid;
-	$session->rows("SET oauth1.connect_timeout = '100ms'");
 	my @failing = (
 		get($liar->url('/short')),
 		get($liar->url('/interim_only', 'https', 'localhost')),
@@ -276,7 +275,7 @@ is(outcome(get($liar->url('/cookie'))), '200|', 'a cookie comes');
 unlike(outcome(get($liar->url('/echo'))), qr/cookie/i, 'and does not go back');
 my $echo = outcome(get($liar->url('/a//b/%7e;?x=%20!$&&;=')));
 like($echo, qr{^200\|GET /a//b/%7e;\?x=%20!\$&&;= HTTP/1\.1\r\n}, 'the path goes out as it is');
-unlike($echo, qr/^(?:Accept-Encoding|Expect|Cookie):/mi, 'and nothing of libcurl\'s own');
+unlike($echo, qr/^(?:Expect|Cookie):/mi, 'and nothing of libcurl\'s own');
 
 # ---------------------------------------------------------------- not sent
 

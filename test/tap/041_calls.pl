@@ -442,7 +442,9 @@ foreach my $case (
 	[ 'status=304', undef, undef ],
 	[ "chunked=3,type=$type{plain},body=abcdefgh", 'abcdefgh', undef ],
 	[ "no_length,type=$type{plain},body=abcdefgh", 'abcdefgh', undef ],
-	[ "interim=2,type=$type{plain},body=abcdefgh", 'abcdefgh', undef ])
+	[ "interim=2,type=$type{plain},body=abcdefgh", 'abcdefgh', undef ],
+	[ "type=$type{plain},body=abcdefgh,gzip", 'abcdefgh', undef ],
+	[ 'type=image%2Fpng,hex=00ff,gzip,chunked=3', undef, '\x00ff' ])
 {
 	my ($modes, $body, $bytes) = @$case;
 	($response) = $get->(flaky($modes));
@@ -501,6 +503,10 @@ foreach my $case (
 	[ flaky('reset_body'), '', 'OA008', qr/status 200, then the transfer broke/, 1 ],
 	[ flaky('bad_chunk'), '', 'OA008', qr/status 200, then the transfer broke/, 1 ],
 	[ flaky('garbage'), '', 'OA009', qr/./, 1 ],
+	[ flaky('half_header'), '', 'OA008', qr/in the middle of the headers.*status 200/, 1 ],
+	[ flaky('header=Content-Encoding:gzip,body=no'), '', 'OA008', qr/status 200, then the transfer broke/, 1 ],
+	[ flaky('gzip,truncate'), '', 'OA008', qr/status 200, then the transfer broke/, 1 ],
+	[ flaky('bomb=1000000'), '', 'OA004', qr/too large/, 1 ],
 	[ flaky('endless'), '', 'OA004', qr/oauth1\.max_response_size/, 1 ],
 	[ flaky('fill=70000'), '', 'OA004', qr/too large/, 1 ],
 	[ flaky('more_headers=400'), '', 'OA004', qr/too large/, 1 ])
@@ -530,6 +536,9 @@ $dba->rows('RESET oauth1.max_response_size');
 $alice->rows(q{SET oauth1.max_response_size = '64kB'});
 ($response) = $get->(flaky('fill=65536'));
 is(length $response->{body}, 65536, 'a body as long as the limit');
+($response) = $get->(flaky('fill=65536,gzip'));
+is(length $response->{body}, 65536, 'a compressed body as long as the limit');
+is($response->{headers}{'content-encoding'}, 'gzip', 'its headers are as they came');
 is_error($alice->error('SELECT oauth1.http_get(' . quote('any') . ', ' . quote(flaky('fill=65537')) . ')'), 'OA004', qr/large/, 'an octet more');
 $alice->rows(q{RESET oauth1.max_response_size});
 

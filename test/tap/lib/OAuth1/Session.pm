@@ -33,7 +33,8 @@ sub new
 	$self->{pid} = open2($self->{out}, $self->{in}, 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command);
 	binmode $self->{$_}, ':encoding(UTF-8)' foreach qw(in out);
 	$self->{in}->autoflush(1);
-	$self->rows(q{SET client_encoding = 'UTF8'});
+	my $said = $self->query(q{SET client_encoding = 'UTF8'});
+	die "no session: $said\n" if $self->{ended};
 	return $self;
 }
 
@@ -44,7 +45,7 @@ sub start
 	return;
 }
 
-# Everything psql printed for what was started.
+# Everything psql printed for what was started; also where the session ended meanwhile.
 sub finish
 {
 	my ($self) = @_;
@@ -62,7 +63,8 @@ sub finish
 		$text .= $line;
 	}
 	alarm 0;
-	die encode_utf8("psql ended: $text\n");
+	$self->{ended} = 1;
+	return $text;
 }
 
 sub query
