@@ -59,4 +59,4 @@ SELECT pg_temp.raised(400, '{}', '{"oauth_problem": "token_used", "a": "' || rep
 SELECT pg_temp.raised(400, '{}', '{"oauth_problem": "\ud83d\ude00 \u20ac \u0041"}');
 SELECT pg_temp.raised(400, '{}', '{"oauth_problem": "\ud83d"}');
 SELECT pg_temp.raised(400, '{}', '{"oauth_problem": "\u0000"}');
-SELECT pg_temp.raised(500, '{}', repeat('a=b&', 300000));
+SELECT pg_temp.raised(500, '{}', 'oauth_problem=token_used&x=' || repeat('a', 100000));

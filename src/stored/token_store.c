@@ -162,7 +162,7 @@ replace_session_handle(const oauth1_new_token *token, const char *destination)
 
 	if (token->session_handle.data != NULL)
 		oauth1_secret_store(&id, destination, token->session_handle);
-	else
+	else if (!token->is_renewal)
 		oauth1_secret_delete(&id);
 }
 

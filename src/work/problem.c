@@ -25,6 +25,9 @@
 /* What is shown of a server's own words. */
 #define MAX_WORDS 200
 
+/* A report is a few lines; taking a body apart costs many times its size. */
+#define MAX_REPORT_LENGTH (64 * 1024)
+
 typedef struct known_problem
 {
 	const char *word;
@@ -105,6 +108,8 @@ look_into_body(oa1_text body, oauth1_problem *problem)
 	oa1_buffer	out;
 	oauth1_pairs members;
 
+	if (body.length > MAX_REPORT_LENGTH)
+		return;
 	oauth1_pairs_init(&members, 0);
 	if (body.length > 0 && body.data[0] == '{' && oauth1_flat_json_read(body, &members))
 		for (size_t i = 0; i < members.count; i++)

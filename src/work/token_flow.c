@@ -241,7 +241,7 @@ oauth1_request_token_sql(PG_FUNCTION_ARGS)
 
 static void
 save_access_token(const oauth1_credential *credential, const char *name,
-				  const oauth1_token_reply *reply)
+				  const oauth1_token_reply *reply, bool is_renewal)
 {
 	oauth1_new_token token = {
 		.consumer = credential->consumer->name,
@@ -249,6 +249,7 @@ save_access_token(const oauth1_credential *credential, const char *name,
 		.token = oauth1_cstring_from_utf8(reply->token),
 		.secret = reply->token_secret,
 		.session_handle = reply->session_handle,
+		.is_renewal = is_renewal,
 		.expires_in = reply->expires_in,
 	};
 
@@ -305,7 +306,7 @@ exchange_token(FunctionCallInfo fcinfo, const char *oauth_token, oa1_text verifi
 		oauth1_pairs_add(&step.protocol, OA1_TEXT("oauth_verifier"), verifier);
 	take_step(&step, &reply);
 	oauth1_token_reply_require_token(&reply, step.what);
-	save_access_token(credential, request->name, &reply);
+	save_access_token(credential, request->name, &reply, false);
 
 	values[0] = CStringGetTextDatum(request->consumer);
 	values[1] = CStringGetTextDatum(request->name);
@@ -463,7 +464,7 @@ oauth1_renew_token(PG_FUNCTION_ARGS)
 	if (reply.token.data != NULL)
 	{
 		oauth1_token_reply_require_token(&reply, step.what);
-		save_access_token(credential, name, &reply);
+		save_access_token(credential, name, &reply, true);
 	}
 	PG_RETURN_VOID();
 }

@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <openssl/crypto.h>
+
 #include "ground/arena.h"
 #include "ground/errors.h"
 #include "work/flat_json.h"
@@ -88,6 +90,13 @@ seconds_of(oa1_text value)
 	return *end == '\0' && seconds > 0 && seconds < INT64CONST(100) * 366 * 86400 ? seconds : 0;
 }
 
+static bool
+is_secret(oa1_text name)
+{
+	return oauth1_text_is(name, "oauth_token_secret") ||
+		oauth1_text_is(name, "oauth_session_handle");
+}
+
 /* Sorts one parameter of the reply; the names are RFC 5849's and the session extension's. */
 static void
 note_parameter(void *context, const oa1_pair *pair)
@@ -101,7 +110,10 @@ note_parameter(void *context, const oa1_pair *pair)
 	else if (oauth1_text_is(pair->name, "oauth_callback_confirmed"))
 		reply->callback_confirmed = pair->value;
 	else if (oauth1_text_is(pair->name, "oauth_session_handle"))
-		reply->session_handle = secret_copy(pair->value);
+	{
+		if (pair->value.length > 0)
+			reply->session_handle = secret_copy(pair->value);
+	}
 	else if (oauth1_text_is(pair->name, "oauth_expires_in"))
 		reply->expires_in = seconds_of(pair->value);
 	else
@@ -130,7 +142,12 @@ read_json(oa1_text body, const char *what, oauth1_token_reply *reply)
 		raise_unreadable(what, "It begins as a JSON object and is none.");
 	check_unique(&members, what);
 	for (size_t i = 0; i < members.count; i++)
+	{
 		note_parameter(reply, &members.data[i]);
+		if (is_secret(members.data[i].name))
+			OPENSSL_cleanse(unconstify(char *, members.data[i].value.data),
+							members.data[i].value.length);
+	}
 }
 
 static void

@@ -568,6 +568,19 @@ is_error($alice->error(q{SELECT oauth1.renew_token('handle')}), 'OA002', qr/oaut
 is($dba->rows(q{SELECT token FROM oauth1.token WHERE consumer = 'handle'}), $before, 'half a renewal: the old token stays');
 $dba->rows('SELECT oauth1.alter_provider(' . quote('shop') . ', renew_url => ' . quote(base('/oauth/renew_token')) . ')');
 
+# A renewal that brings no new session handle leaves the one that was, unlike a new approval.
+flow('handle');
+$dba->rows('SELECT oauth1.alter_provider(' . quote('shop') . ', renew_url => '
+	  . quote(base('/flaky/json,body=%7B%22oauth_token%22%3A%22t%22%2C%22oauth_token_secret%22%3A%22s%22%7D/oauth/renew_token')) . ')');
+$alice->rows(q{SELECT oauth1.renew_token('handle')});
+is($dba->rows(q{SELECT token, expires_at FROM oauth1.token WHERE consumer = 'handle'}), 't|', 'renewal without a handle: a new token');
+is(kept('handle'), '0|1|session_handle,token_secret', 'renewal without a handle: the old one stays');
+$dba->rows('SELECT oauth1.alter_provider(' . quote('shop') . ', renew_url => ' . quote(base('/oauth/renew_token'))
+	  . ', access_token_url => ' . quote(base('/flaky/field=oauth_session_handle%3D/oauth/access_token')) . ')');
+flow('handle');
+is(kept('handle'), '0|1|token_secret', 'approval without a handle: none is kept');
+$dba->rows('SELECT oauth1.alter_provider(' . quote('shop') . ', access_token_url => ' . quote(base('/oauth/access_token')) . ')');
+
 # E*TRADE: a sentence in reply, the same token lives on.
 shop('sentence');
 flow('sentence');
