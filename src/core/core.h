@@ -94,6 +94,7 @@ typedef struct oa1_buffer
 	void	   *context;
 } oa1_buffer;
 
+/* An empty buffer, which holds no memory until something is appended. */
 extern void oa1_buffer_init(oa1_buffer *buffer, oa1_grow grow, void *context, size_t maximum);
 /* Makes room for more octets; returns where they go, or NULL (status says why). */
 extern char *oa1_buffer_reserve(oa1_buffer *buffer, size_t more);
@@ -176,6 +177,7 @@ typedef struct oa1_parameters
 	bool		sorted;
 } oa1_parameters;
 
+/* No parameters; maximum bounds the octets.  Freed by oa1_parameters_free. */
 extern void oa1_parameters_init(oa1_parameters *parameters, oa1_grow grow, void *context,
 								size_t maximum);
 /* name and value are raw octets. */
@@ -209,6 +211,7 @@ typedef enum oa1_method
 
 #define OA1_METHOD_COUNT (OA1_PLAINTEXT + 1)
 
+/* The name as oauth_signature_method has it, and back: false where there is none of that name. */
 extern oa1_text oa1_method_name(oa1_method method);
 extern bool oa1_method_from_name(oa1_text name, oa1_method *method);
 extern bool oa1_method_is_rsa(oa1_method method);

@@ -61,6 +61,7 @@ oa1_put(char *to, const oa1_encoded *encoding, unsigned char octet)
 	return to + encoded.length;
 }
 
+/* How many octets the value has once encoded. */
 extern size_t oa1_encoded_length(const oa1_encoded *encoding, oa1_text value);
 
 /*

@@ -19,6 +19,7 @@ extern char *oauth1_token;
 extern bool oauth1_allow_private_addresses;
 extern bool oauth1_allow_http;
 
+/* Defines all of the above and reserves the prefix; once, at the library's load. */
 extern void oauth1_define_settings(void);
 
 #endif							/* OAUTH1_SETTINGS_H */

@@ -175,7 +175,9 @@ read_token(oauth1_credential *credential)
 {
 	oauth1_credential_token *token = &credential->token;
 	const char *consumer = credential->consumer->name;
-	Datum		values[] = {CStringGetTextDatum(consumer), CStringGetTextDatum(credential->token_name)};
+	Datum		values[] = {
+		CStringGetTextDatum(consumer), CStringGetTextDatum(credential->token_name)
+	};
 
 	if (oauth1_query_read(&select_token, values, NULL) == 0)
 		raise_no_token(consumer, credential->token_name);

@@ -25,7 +25,7 @@
 static char *
 origin_of(const char *template, const oauth1_consumer *consumer, const char *what)
 {
-	/* The token is not known here; a sample stands for it: it can only stand in a path or a query. */
+	/* The token is not known here; a sample will do: it can only stand in a path or a query. */
 	oauth1_values values = {
 		.vars = consumer->vars,
 		.consumer_key = consumer->consumer_key,

@@ -17,7 +17,7 @@
  */
 extern char *oauth1_destination(const oauth1_provider *provider, const oauth1_consumer *consumer);
 
-/* The same, read from the tables by name, inside an oauth1_query; OA007 where there is no such consumer. */
+/* The same, read from the tables by name, inside an oauth1_query; OA007 where there is none. */
 extern char *oauth1_destination_of(const char *consumer);
 
 #endif							/* OAUTH1_DESTINATION_H */

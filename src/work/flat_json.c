@@ -54,7 +54,7 @@ is_shallow(oa1_text json)
 	return depth <= MAX_DEPTH;
 }
 
-/* The number of four hexadecimal digits behind \u at here; -1 where that is not what stands there. */
+/* The number of four hexadecimal digits behind \u at here; -1 where they do not stand there. */
 static int
 escaped_unit(oa1_text json, size_t here)
 {

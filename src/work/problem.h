@@ -16,7 +16,7 @@ typedef struct oauth1_problem
 	oa1_text	advice;			/* oauth_problem_advice */
 } oauth1_problem;
 
-/* A copy of a server's words, in the current memory context: bounded, without control characters. */
+/* A copy of a server's words, in the current memory context: bounded, no control characters. */
 extern oa1_text oauth1_problem_words(oa1_text words);
 
 /*
