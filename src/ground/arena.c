@@ -6,12 +6,15 @@
  */
 #include "postgres.h"
 
+#include <openssl/crypto.h>
+
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "ground/arena.h"
+#include "ground/errors.h"
 
 /*
  * oa1_grow over palloc: the core must never be left by a longjmp in the middle
@@ -186,4 +189,15 @@ oauth1_try_server(oa1_text text, int encoding, size_t *length)
 		return NULL;
 	*length = strlen(result);
 	return result;
+}
+
+void
+oauth1_secret_append(oa1_buffer *out, const char *data, size_t length)
+{
+	oa1_text	utf8 = oauth1_utf8_from_server(unconstify(char *, data), length);
+
+	oa1_buffer_append_text(out, utf8);
+	if (utf8.data != data)
+		OPENSSL_cleanse(unconstify(char *, utf8.data), utf8.length);
+	oauth1_check_core(out->status, "secret");
 }

@@ -52,4 +52,10 @@ extern text *oauth1_text_from_ascii(oa1_text value);
  */
 extern char *oauth1_try_server(oa1_text text, int encoding, size_t *length);
 
+/*
+ * Appends text of the server encoding as UTF-8 and wipes the copy that a
+ * conversion makes.
+ */
+extern void oauth1_secret_append(oa1_buffer *out, const char *data, size_t length);
+
 #endif							/* OAUTH1_ARENA_H */

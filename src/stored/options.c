@@ -41,7 +41,6 @@
 #include "ground/header.h"
 #include "stored/options.h"
 #include "stored/placeholder.h"
-#include "stored/registry.h"
 
 typedef enum option_type
 {

@@ -109,17 +109,6 @@ oauth1_raise_given_and_reset(const char *name)
 /* ---------------------------------------------------------------- secrets */
 
 void
-oauth1_secret_append(oa1_buffer *out, const char *data, size_t length)
-{
-	oa1_text	utf8 = oauth1_utf8_from_server(unconstify(char *, data), length);
-
-	oa1_buffer_append_text(out, utf8);
-	if (utf8.data != data)
-		OPENSSL_cleanse(unconstify(char *, utf8.data), utf8.length);
-	oauth1_check_core(out->status, "secret");
-}
-
-void
 oauth1_secret_append_argument(oa1_buffer *out, FunctionCallInfo fcinfo, int n)
 {
 	struct varlena *given = (struct varlena *) DatumGetPointer(PG_GETARG_DATUM(n));

@@ -88,13 +88,7 @@ extern oauth1_provider *oauth1_provider_lock(const char *name);
 /* OA007 where there is no such consumer; inside an oauth1_query. */
 extern void oauth1_require_consumer(const char *name);
 
-/*
- * Appends text of the server encoding as UTF-8 and wipes the copy that a
- * conversion makes.
- */
-extern void oauth1_secret_append(oa1_buffer *out, const char *data, size_t length);
-
-/* The same of a text argument; its detoasted copy is wiped as well. */
+/* oauth1_secret_append of a text argument; its detoasted copy is wiped as well. */
 extern void oauth1_secret_append_argument(oa1_buffer *out, FunctionCallInfo fcinfo, int n);
 
 /* A consumer's secrets as they came in, in UTF-8; data NULL: not given. */
