@@ -176,6 +176,26 @@ $standby->promote;
 like($standby->safe_psql('postgres', 'SELECT oauth1.rotate_key()'), qr/^d/, 'a promoted standby rotates');
 is(OAuth1::Shop::call($standby), 200, '... and signs');
 
+# ------------------------------------------------------------------ pg_upgrade
+
 $standby->stop;
 $primary->stop;
+my $upgraded = PostgreSQL::Test::Cluster->new('upgraded');
+$upgraded->init;
+my $bindir = $primary->config_data('--bindir');
+my $folder = PostgreSQL::Test::Utils::tempdir;
+chdir $folder or die "$folder: $!";    # where pg_upgrade of 14 and before leaves its scripts
+command_ok(
+	[
+		'pg_upgrade', '--no-sync', '-d', $primary->data_dir, '-D', $upgraded->data_dir, '-b', $bindir,
+		'-B', $bindir, '-s', $upgraded->host, '-p', $primary->port, '-P', $upgraded->port
+	],
+	'pg_upgrade');
+$upgraded->append_conf('postgresql.conf', join "\n", OAuth1::Node::settings(service => $service), '');
+$upgraded->start;
+ok(!-e key_file($upgraded), 'does not carry the key file');
+is(OAuth1::Shop::refusal($upgraded)->{sqlstate}, 'OA005', 'without it: OA005');
+copy_key($primary, $upgraded);
+is(OAuth1::Shop::call($upgraded), 200, 'with it copied the secrets sign');
+$upgraded->stop;
 done_testing();

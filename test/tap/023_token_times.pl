@@ -73,5 +73,21 @@ $node->restart;
 is(OAuth1::Session->new($node)->rows($known), "bad|f|f\ndefault|f|f\nother|f|f", 'a restart forgets');
 is(OAuth1::Shop::call($node), 200, 'and calls go on');
 
+
+# Where no shared memory is to be had, nothing is known, and nothing fails.
+my $dynshmem = $node->data_dir . '/pg_dynshmem';
+$node->append_conf('postgresql.conf', 'dynamic_shared_memory_type = mmap');
+$node->restart;
+chmod 0500, $dynshmem or die "$dynshmem: $!";
+my $without = OAuth1::Session->new($node);
+is(OAuth1::Shop::call($without), 200, 'a call without shared memory');
+is($without->rows($known), "bad|f|f\ndefault|f|f\nother|f|f", 'leaves nothing to be known');
+is(OAuth1::Shop::call($without), 200, 'and the next one goes on');
+is($without->rows('BEGIN; ' . OAuth1::Shop::call_sql('other') . '; COMMIT'), 200, 'in a transaction as well');
+chmod 0700, $dynshmem or die "$dynshmem: $!";
+is(OAuth1::Shop::call($node), 200, 'a session that can have it');
+is(OAuth1::Session->new($node)->rows($known), "bad|f|f\ndefault|t|f\nother|f|f", 'makes it known');
+$without->quit;
+
 $node->stop;
 done_testing();
