@@ -47,9 +47,10 @@ static oauth1_statement upsert_access = {
 	.sql = "INSERT INTO oauth1.token (consumer, name, token, requested_by, expires_at)"
 	" VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))"
 	" ON CONFLICT (consumer, name) DO UPDATE SET token = excluded.token,"
-	" requested_by = excluded.requested_by, created_at = now(), expires_at = excluded.expires_at",
-	.nargs = 5,
-	.types = {TEXTOID, TEXTOID, TEXTOID, NAMEOID, FLOAT8OID},
+	" requested_by = CASE WHEN $6 THEN token.requested_by ELSE excluded.requested_by END,"
+	" created_at = now(), expires_at = excluded.expires_at",
+	.nargs = 6,
+	.types = {TEXTOID, TEXTOID, TEXTOID, NAMEOID, FLOAT8OID, BOOLOID},
 };
 
 static oauth1_statement delete_access = {
@@ -173,9 +174,9 @@ oauth1_access_token_save(const oauth1_new_token *token, const char *destination)
 	Datum		values[] = {
 		CStringGetTextDatum(token->consumer), CStringGetTextDatum(token->name),
 		CStringGetTextDatum(token->token), role_name(GetUserId()),
-		Float8GetDatum((double) token->expires_in)
+		Float8GetDatum((double) token->expires_in), BoolGetDatum(token->is_renewal)
 	};
-	const char *nulls = token->expires_in > 0 ? "     " : "    n";
+	const char *nulls = token->expires_in > 0 ? "      " : "    n ";
 	oauth1_query query;
 
 	oauth1_query_begin(&query);

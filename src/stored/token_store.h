@@ -18,7 +18,7 @@ typedef struct oauth1_new_token
 	const char *token;
 	oa1_text	secret;
 	oa1_text	session_handle; /* data NULL: none */
-	bool		is_renewal;		/* none given: the earlier session handle stays */
+	bool		is_renewal;		/* who asked stays, and the session handle where none is given */
 	int64		expires_in;		/* seconds; 0: not said */
 } oauth1_new_token;
 

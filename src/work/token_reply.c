@@ -10,6 +10,8 @@
 
 #include <openssl/crypto.h>
 
+#include "mb/pg_wchar.h"
+
 #include "ground/arena.h"
 #include "ground/errors.h"
 #include "work/flat_json.h"
@@ -97,6 +99,24 @@ is_secret(oa1_text name)
 		oauth1_text_is(name, "oauth_session_handle");
 }
 
+/*
+ * A name or value as it can be shown: where the server encoding has not all of
+ * it, its ASCII alone.  A user's name is no reason to lose a token.
+ */
+static oa1_text
+showable(oa1_text value)
+{
+	size_t		length;
+	char	   *copy;
+
+	if (oauth1_try_server(value, PG_UTF8, &length) != NULL)
+		return value;
+	copy = palloc(value.length + 1);
+	for (size_t i = 0; i < value.length; i++)
+		copy[i] = value.data[i] == '\0' || IS_HIGHBIT_SET(value.data[i]) ? '?' : value.data[i];
+	return (oa1_text) {copy, value.length};
+}
+
 /* Sorts one parameter of the reply; the names are RFC 5849's and the session extension's. */
 static void
 note_parameter(void *context, const oa1_pair *pair)
@@ -117,7 +137,7 @@ note_parameter(void *context, const oa1_pair *pair)
 	else if (oauth1_text_is(pair->name, "oauth_expires_in"))
 		reply->expires_in = seconds_of(pair->value);
 	else
-		oauth1_pairs_add(&reply->others, pair->name, pair->value);
+		oauth1_pairs_add(&reply->others, showable(pair->name), showable(pair->value));
 }
 
 /* The first of a repeated name could be what was signed, the second what is used: refuse. */
@@ -196,6 +216,8 @@ oauth1_token_reply_read(const oauth1_response *response, const char *what, bool 
 void
 oauth1_token_reply_require_token(const oauth1_token_reply *reply, const char *what)
 {
+	size_t		length;
+
 	if (reply->token.length == 0)
 		raise_unreadable(what, "It has no oauth_token.");
 	if (reply->token_secret.data == NULL)
@@ -205,4 +227,6 @@ oauth1_token_reply_require_token(const oauth1_token_reply *reply, const char *wh
 	for (size_t i = 0; i < reply->token.length; i++)
 		if ((unsigned char) reply->token.data[i] <= 0x20 || reply->token.data[i] == 0x7f)
 			raise_unreadable(what, "Its oauth_token has a space or a control character.");
+	if (oauth1_try_server(reply->token, PG_UTF8, &length) == NULL)
+		raise_unreadable(what, "Its oauth_token is no text in the server encoding.");
 }

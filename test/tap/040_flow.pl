@@ -333,6 +333,8 @@ my @bad_replies = (
 	[ 'body=oauth_token%3D%25zz%26oauth_token_secret%3Db', 'OA002', qr/neither a form nor JSON/ ],
 	[ 'hex=6f617574685f746f6b656e3d00266f617574685f746f6b656e5f7365637265743d61', 'OA002', qr/neither a form nor JSON/ ],
 	[ 'lines', 'OA002', qr/neither a form nor JSON/ ],
+	[ 'body=oauth_token%3D%25FF%26oauth_token_secret%3Db', 'OA002', qr/no text/ ],
+	[ 'body=%7B%22oauth_token%22%3A%22a%5Cu0000%22%7D', 'OA002', qr/begins as a JSON object/ ],
 	[ 'fill=40000', 'OA002', qr/longer than 32 kB/ ],
 	[ 'no_token', 'OA002', qr/no oauth_token\./ ],
 	[ 'no_secret', 'OA002', qr/no oauth_token_secret/ ],
@@ -416,6 +418,10 @@ foreach my $modes ('json', 'newline', 'newline=%0D%0A%0D%0A', 'json,newline', 't
 	like(flow($shop), qr/^$shop\|default\|\{.*"user_id": "42"/, "a reply of the kind $modes");
 	is($alice->rows("SELECT status FROM oauth1.http_get('$shop', '/items')"), 200, "$modes: the token signs");
 }
+
+shop('odd_fields', access_token_url =>
+	  base('/flaky/body=oauth_token%3Da%26oauth_token_secret%3Db%26n%25FF%3Dv%2500w%26m%3D%25C3%25A9/oauth/access_token'));
+is(flow('odd_fields'), 'odd_fields|default|{"m": "é", "n?": "v?w"}', 'fields that are no text do not cost the token');
 
 # ---------------------------------------------------------------- callback modes
 
@@ -561,6 +567,10 @@ foreach my $round (1, 2)
 	is(kept('handle'), '0|1|session_handle,token_secret', "renewal $round: with the next handle");
 	$before = $after;
 }
+
+is($dba->rows(q{SELECT oauth1.renew_token('handle')}), '', 'renewal by another role');
+is($dba->rows(q{SELECT requested_by FROM oauth1.tokens WHERE consumer = 'handle'}), 'alice', 'who asked for the token stays');
+$before = $dba->rows(q{SELECT token FROM oauth1.token WHERE consumer = 'handle'});
 
 # A failed renewal leaves the token that was.
 $dba->rows('SELECT oauth1.alter_provider(' . quote('shop') . ', renew_url => ' . quote(base('/flaky/no_secret/oauth/renew_token')) . ')');
