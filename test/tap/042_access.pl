@@ -330,6 +330,35 @@ is(tried($dba, 'brief', '/echo'), 401, 'a consumer with another secret');
 $dba->rows(q{SELECT oauth1.drop_consumer('brief')});
 is(tried($dba, 'brief', '/echo'), 'OA007', 'a consumer that was dropped');
 
+# However the tables are changed: by TRUNCATE, by a session that fires no ordinary triggers (as
+# logical replication does), within savepoints.
+foreach my $change ('TRUNCATE oauth1.consumer_grant', 'DELETE FROM oauth1.consumer_grant',
+	'SET session_replication_role = replica; DELETE FROM oauth1.consumer_grant; RESET session_replication_role',
+	'ALTER TABLE oauth1.consumer_grant RENAME TO g; TRUNCATE oauth1.g; ALTER TABLE oauth1.g RENAME TO consumer_grant',
+	q{BEGIN; SAVEPOINT a; DELETE FROM oauth1.consumer_grant; RELEASE a; COMMIT},
+	q{DO $$ BEGIN DELETE FROM oauth1.consumer_grant; PERFORM 1 / (SELECT count(*) FROM oauth1.consumer_grant); EXCEPTION WHEN division_by_zero THEN DELETE FROM oauth1.consumer_grant; END $$})
+{
+	$dba->rows(q{SELECT oauth1.grant_consumer('api', 'alice'), oauth1.grant_consumer('v1', 'alice'), oauth1.grant_consumer('any', 'alice')});
+	is(tried($alice, 'api', '/echo', 'name1'), 200, 'granted');
+	$dba->rows($change);
+	is(tried($alice, 'api', '/echo', 'name1'), 'OA007', $change);
+}
+$dba->rows(q{SELECT oauth1.grant_consumer('api', 'alice'), oauth1.grant_consumer('v1', 'alice'), oauth1.grant_consumer('any', 'alice'), oauth1.grant_token('api', 'name1', 'bob')});
+$dba->rows(q{BEGIN; SAVEPOINT a; SELECT oauth1.revoke_consumer('api', 'alice'); SET LOCAL ROLE alice});
+is(tried($dba, 'api', '/echo', 'name1'), 'OA007', 'a savepoint: revoked');
+$dba->rows('ROLLBACK TO a; SET LOCAL ROLE alice');
+is(tried($dba, 'api', '/echo', 'name1'), 200, 'a savepoint: rolled back');
+$dba->rows('ROLLBACK');
+
+# More credentials than a session keeps.
+$dba->rows(q{SET client_min_messages = warning; SELECT oauth1.create_consumer('many' || n, 'api', 'demo-key', 'demo-secret') FROM generate_series(1, 700) n; RESET client_min_messages});
+foreach my $round (1, 2)
+{
+	is($dba->rows(q{SELECT sum(r.status) / 200 FROM generate_series(1, 700, 7) n, LATERAL oauth1.http_get('many' || n, '/echo', token => '') r}), 100, "many consumers, round $round");
+	is($dba->rows(q{SELECT count(*) FROM generate_series(1, 700) n, LATERAL (SELECT pg_temp.refused('many' || n) AS said) s WHERE said = 'OA003'}), 700, "all of them, round $round")
+	  if $dba->rows(q{CREATE OR REPLACE FUNCTION pg_temp.refused(consumer text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN (oauth1.http_get(consumer, 'https://elsewhere.example/', token => '')).status; EXCEPTION WHEN SQLSTATE 'OA003' THEN RETURN SQLSTATE; END $$}) eq '';
+}
+
 # ---------------------------------------------------------------- pointed elsewhere
 
 $registered->provider('moved', api_urls => \"ARRAY['$origin/api/']");
@@ -479,5 +508,18 @@ foreach my $value ("a\r\nX-Injected: 1", "a\nX-Injected: 1", "a\rb", "a\x01")
 		'22023', qr/oauth1\.user_agent/, 'a user agent ' . $value =~ s/[\x00-\x1f]/./gr);
 }
 is(scalar $service->ledger($mark), 0, 'nothing was sent for any of them');
+
+# The extension dropped and created again, under sessions that keep what they read of it.
+is(tried($alice, 'v1', '/x'), 200, 'before the extension goes');
+$dba->rows('DROP EXTENSION oauth1 CASCADE');
+is(tried($alice, 'v1', '/x'), '42883', 'without the extension');
+$dba->rows('CREATE EXTENSION oauth1');
+is(tried($alice, 'v1', '/x'), 'OA007', 'the extension is new, and has no such consumer');
+$registered->provider('v1', api_urls => \"ARRAY['$origin/api/echo/v1']");
+$registered->consumer('v1', 'v1', 'demo-key', 'demo-secret');
+is(tried($alice, 'v1', '/x'), 'OA007', 'nor the grant');
+$dba->rows(q{SELECT oauth1.grant_consumer('v1', 'alice')});
+is(tried($alice, 'v1', '/x'), 200, 'until it is given again');
+is(tried($dba, 'v1', '/x'), 200, 'also for the session that did it');
 
 done_testing();
