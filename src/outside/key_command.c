@@ -35,7 +35,7 @@
 
 typedef struct program
 {
-	pid_t		pid;			/* the leader of a process group of its own */
+	pid_t		pid;			/* the leader of a process group of its own; 0: has ended */
 	int			output;			/* our end of the pipe */
 	instr_time	started;
 } program;
@@ -100,10 +100,13 @@ start(program *p, const char *command, oauth1_key_problem *problem)
 	return false;
 }
 
-/* For a program that is not to go on: it and what it started. */
+/* Kills a program that has not ended, and with it whatever it started. */
 static void
-kill_program(program *p)
+finish(program *p)
 {
+	close(p->output);
+	if (p->pid == 0)
+		return;
 	(void) kill(-p->pid, SIGKILL);
 	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -176,43 +179,45 @@ reap(program *p, oauth1_key_problem *problem)
 		wait_for_program(p, 0, REAP_INTERVAL_MS);
 	if (ended == 0)
 	{
-		kill_program(p);
 		problem->detail = psprintf("The program of oauth1.key_command did not end within %d s.",
 								   TIME_LIMIT_MS / 1000);
 		return false;
 	}
+	p->pid = 0;
 	if (ended > 0 && status == 0)
 		return true;
 	problem->detail = psprintf("The program of oauth1.key_command failed: %s.",
 							   ended > 0 ? wait_result_to_str(status) : "its status is not known");
-	problem->hint = "The server's log may have what it said on its standard error.";
 	return false;
+}
+
+/* From the start of the program to its end, whichever of us brings that about. */
+static bool
+run(program *p, oa1_buffer *out, oauth1_key_problem *problem)
+{
+	volatile bool fine = false;
+
+	PG_TRY();
+	{
+		fine = read_output(p, out, problem) && reap(p, problem);
+	}
+	PG_CATCH();
+	{
+		finish(p);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	finish(p);
+	return fine;
 }
 
 bool
 oauth1_key_command_read(const char *command, oa1_buffer *out, oauth1_key_problem *problem)
 {
 	program		p;
-	volatile bool ended = false;
-	volatile bool fine = false;
 
-	if (!start(&p, command, problem))
-		return false;
-	PG_TRY();
-	{
-		fine = read_output(&p, out, problem);
-		if (fine)
-		{
-			fine = reap(&p, problem);
-			ended = true;
-		}
-	}
-	PG_FINALLY();
-	{
-		close(p.output);
-		if (!ended)
-			kill_program(&p);
-	}
-	PG_END_TRY();
-	return fine;
+	if (start(&p, command, problem) && run(&p, out, problem))
+		return true;
+	problem->hint = "Try the command as the operating system's user that runs the server; the server's log has what it said on its standard error.";
+	return false;
 }

@@ -196,7 +196,8 @@ oauth1_keyring_read(MemoryContext context, oauth1_key_problem *problem)
 	if (fault == NULL)
 		return ring;
 	problem->detail = psprintf("%s %s", oauth1_keyring_source(), fault);
-	problem->hint = "Copy it again, whole, from where the secrets were stored.";
+	problem->hint = is_command() ? "The program must print a key file's text, whole." :
+		"Copy it again, whole, from where the secrets were stored.";
 	return NULL;
 }
 

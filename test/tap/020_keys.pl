@@ -299,6 +299,7 @@ foreach my $command (sort keys %commands)
 	my $error = OAuth1::Shop::refusal($node);
 	is($error->{sqlstate}, 'OA005', "\"$command\": OA005");
 	like($error->{detail}, $commands{$command}, '... says why');
+	like($error->{hint}, qr/program must print|Try the command/, '... and what to look at');
 	unlike($error->{text}, qr/\Q$good_hex\E|kex/i, '... without a word of the output');
 }
 
@@ -350,6 +351,19 @@ foreach my $attack (sort keys %attacks)
 	like($error->{detail}, qr/data key "d\w+": it was altered, or moved/, '... and its key');
 	unlike($error->{text}, qr/shop-(?:consumer|token)-secret|twin-secret/, '... and shows none');
 }
+my $unreadable = session();
+$unreadable->rows('BEGIN');
+$unreadable->rows($attacks{'an altered octet'});
+$unreadable->rows('SAVEPOINT s');
+foreach my $call ('rotate_key()', "rebind_consumer('shop')")
+{
+	my $error = $unreadable->error("SELECT oauth1.$call") // { sqlstate => 'none' };
+	is($error->{sqlstate}, 'OA005', "$call where a secret does not open: OA005");
+	like($error->{message}, qr/token secret of token "default" of consumer "shop"/, '... names it');
+	$unreadable->rows('ROLLBACK TO s');
+	is(OAuth1::Shop::call($unreadable, token => 'late'), 200, '... and changes nothing');
+}
+$unreadable->quit;
 is(OAuth1::Shop::call($node), 200, 'rolled back, all is well');
 
 my $wrong_key = session();
