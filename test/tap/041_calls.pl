@@ -748,6 +748,21 @@ foreach my $encoding (qw(LATIN1 SQL_ASCII))
 	is_error($session->error('SELECT oauth1.raise_for_status(r) FROM oauth1.http_get(' . quote('any') . ', '
 			  . quote(flaky('type=application%2Fjson,body=%7B%22oauth_problem%22%3A%22token_expired%22%2C%22name%22%3A%22Jos%5Cu00e9%22%7D,as=400')) . q{, token => '') r}),
 		'OA010', qr/oauth_problem=token_expired/, "$encoding: a problem beside an escaped character");
+
+	# Token replies, from a path that asks for no approval.
+	my $reply = sub { return $service->url('/flaky/body=' . encoded($_[0]) . '/open/echo'); };
+	my $requested = $reply->('oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=true');
+	my %replies = (
+		form => [ 'oauth_token=a&oauth_token_secret=b&n=%C3%A9%E6%BC%8F', $is_latin1 ? '{"n": "?????"}' : '{"n": "é漏"}' ],
+		json => [ '{"oauth_token": "a", "oauth_token_secret": "b", "n": "\u00e9\\\\"}', '{"n": "é\\\\"}' ]);
+	foreach my $kind (sort keys %replies)
+	{
+		my ($body, $params) = @{ $replies{$kind} };
+		$there->provider("flow_$kind", request_token_url => $requested, access_token_url => $reply->($body));
+		$there->consumer("flow_$kind", "flow_$kind", 'k', 's');
+		$session->rows("SELECT oauth1.request_token('flow_$kind')");
+		is($session->rows(q{SELECT params FROM oauth1.access_token('t', 'v')}), $params, "$encoding: a token reply as $kind");
+	}
 }
 
 done_testing();
