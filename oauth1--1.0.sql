@@ -474,8 +474,10 @@ SELECT t.consumer,
        t.requested_by,
        t.created_at,
        t.expires_at,
-       CASE WHEN t.state = 'access' THEN times.last_used END AS last_used,
-       CASE WHEN t.state = 'access' THEN times.last_refusal END AS last_refusal
+       CASE WHEN t.state = 'access' AND times.last_used >= t.created_at
+            THEN times.last_used END AS last_used,
+       CASE WHEN t.state = 'access' AND times.last_refusal >= t.created_at
+            THEN times.last_refusal END AS last_refusal
 FROM (SELECT consumer, name, token, 'access' AS state, requested_by, created_at, expires_at
       FROM oauth1.token
       UNION ALL

@@ -53,14 +53,14 @@ set_transport(const oauth1_credential *credential, int timeout_ms, oauth1_reques
 		request->ca_pem = (oa1_text) {options->ca, strlen(options->ca)};
 }
 
-/* The server's own word for a bad credential is 401. */
+/* A use is what left this server; its peer's own word for a bad credential is 401. */
 static void
-note_use(const oauth1_credential *credential, int status)
+note_use(const oauth1_credential *credential, const oauth1_outcome *outcome)
 {
-	if (credential->token.token.data == NULL)
+	if (credential->token.token.data == NULL || !outcome->sent)
 		return;
 	oauth1_shared_note_use(credential->consumer->name, credential->token_name);
-	if (status == 401)
+	if (outcome->status == 401)
 		oauth1_shared_note_refusal(credential->consumer->name, credential->token_name);
 }
 
@@ -76,7 +76,7 @@ oauth1_send(const oauth1_composition *composition, const oauth1_message *message
 	set_transport(composition->credential, timeout_ms, &request);
 	exchange = oauth1_transfer_run(&request);
 	response = oauth1_transfer_response(exchange);
-	note_use(composition->credential, response->outcome.status);
+	note_use(composition->credential, &response->outcome);
 	oauth1_check_outcome(&response->outcome, pnstrdup(url->host.data, url->host.length),
 						 timeout_ms);
 	return exchange;

@@ -52,6 +52,15 @@ $read_only->rows('ROLLBACK');
 is($reader->rows("SELECT last_used IS NOT NULL FROM oauth1.tokens WHERE name = 'other'"), 't',
 	'also after its rollback');
 
+# The times are those of the token that is there now, and of what was sent.
+$reader->rows("SELECT oauth1.set_token('shop', 'another-token', 'x', 'bad')");
+is($reader->rows("SELECT last_used IS NULL AND last_refusal IS NULL FROM oauth1.tokens WHERE name = 'bad'"),
+	't', 'a token that takes the name of another was not used yet');
+$caller->rows('SET oauth1.allow_private_addresses = off');
+is(OAuth1::Shop::call($caller, token => 'bad'), 'OA003', 'a call that does not leave this server');
+$caller->rows('RESET oauth1.allow_private_addresses');
+is($reader->rows("SELECT last_used IS NULL FROM oauth1.tokens WHERE name = 'bad'"), 't', 'is no use');
+
 # Who may not use a token is told nothing, by the view or by what is behind it.
 my $clerk = OAuth1::Session->new($node, user => 'clerk');
 is($clerk->rows($known), 'default|t|f', 'a grantee sees its token');
