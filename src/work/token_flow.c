@@ -257,33 +257,42 @@ save_access_token(const oauth1_credential *credential, const char *name,
 }
 
 static void
-raise_denied(const char *detail)
+raise_denied(const char *detail, bool by_user)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OAUTH1_REFUSED),
-			 errmsg("the user did not allow the access"),
+			 by_user ? errmsg("the user did not allow the access") :
+			 errmsg("the provider did not let the user allow the access"),
 			 errdetail("%s", detail),
 			 errhint("Ask for a new request token to try again.")));
 }
 
 /* A provider of RFC 5849 gives a verifier; the older protocol has none. */
 static void
-check_verifier(const oauth1_provider *provider, oa1_text verifier)
+check_verifier(const oauth1_provider *provider, oa1_text verifier, bool from_redirect)
 {
-	if (verifier.data == NULL && provider->callback_confirmed &&
-		provider->callback_mode == OAUTH1_CALLBACK_REQUEST)
+	bool		is_missing = verifier.data == NULL && provider->callback_confirmed &&
+		provider->callback_mode == OAUTH1_CALLBACK_REQUEST;
+
+	if (is_missing && from_redirect)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid callback URL"),
+				 errdetail("It has no oauth_verifier (RFC 5849, section 2.2).")));
+	if (is_missing)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("oauth_verifier must not be null"),
 				 errdetail("The provider \"%s\" gives one with the redirect, or shows it to the user.",
 						   provider->name)));
 	if (verifier.data != NULL && verifier.length == 0)
-		raise_denied("The oauth_verifier is empty.");
+		raise_denied("The oauth_verifier is empty.", true);
 }
 
 /* Exchanges a request token; verifier with data NULL: none.  The row (consumer, name, params). */
 static Datum
-exchange_token(FunctionCallInfo fcinfo, const char *oauth_token, oa1_text verifier)
+exchange_token(FunctionCallInfo fcinfo, const char *oauth_token, oa1_text verifier,
+			   bool from_redirect)
 {
 	oauth1_request_token *request;
 	oauth1_credential *credential;
@@ -295,7 +304,7 @@ exchange_token(FunctionCallInfo fcinfo, const char *oauth_token, oa1_text verifi
 
 	request = oauth1_request_token_take(oauth_token);
 	credential = oauth1_credential_find_consumer(request->consumer, request->name);
-	check_verifier(credential->provider, verifier);
+	check_verifier(credential->provider, verifier, from_redirect);
 	token.token = oauth1_utf8_from_cstring(request->token);
 	token.secret_id = (oauth1_secret_id) {request->consumer, request->token,
 	OAUTH1_REQUEST_TOKEN_SECRET};
@@ -326,7 +335,7 @@ oauth1_access_token(PG_FUNCTION_ARGS)
 	oauth1_prevent_read_only("oauth1.access_token()");
 	if (!PG_ARGISNULL(1))
 		verifier = oauth1_utf8_from_text(PG_GETARG_TEXT_PP(1));
-	return exchange_token(fcinfo, oauth_token, verifier);
+	return exchange_token(fcinfo, oauth_token, verifier, false);
 }
 
 /* ---------------------------------------------------------------- the redirect (2.2) */
@@ -413,16 +422,18 @@ oauth1_handle_callback(PG_FUNCTION_ARGS)
 
 	oauth1_prevent_read_only("oauth1.handle_callback()");
 	if (found.problem.problem.data != NULL)
-		raise_denied(oauth1_problem_detail(&found.problem));
+		raise_denied(oauth1_problem_detail(&found.problem),
+					 oauth1_text_is(found.problem.problem, "user_refused") ||
+					 oauth1_text_is(found.problem.problem, "permission_denied"));
 	if (found.denied.data != NULL)
-		raise_denied("The redirect says that it was denied.");
+		raise_denied("The redirect says that it was denied.", true);
 	if (found.token.length == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid callback URL"),
 				 errdetail("It has no oauth_token."),
 				 errhint("Give the whole URL that the browser was sent to.")));
-	return exchange_token(fcinfo, oauth1_cstring_from_utf8(found.token), found.verifier);
+	return exchange_token(fcinfo, oauth1_cstring_from_utf8(found.token), found.verifier, true);
 }
 
 /* ---------------------------------------------------------------- renew and revoke */

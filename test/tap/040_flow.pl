@@ -223,6 +223,11 @@ $service->approve($url, deny => 1);
 is_error(exchange_error($alice, $token, 'guess'),
 	'OA002', qr/oauth_problem=permission_denied/, 'a denied token');
 
+# What is no decision of the user's is not told as one.
+my $refused = handle_error($alice, "$callback&oauth_token=$token&oauth_problem=token_expired");
+is_error($refused, 'OA002', qr/oauth_problem=token_expired/, 'a problem that is not the user');
+like($refused->{message}, qr/^the provider/, 'a problem that is not the user: who refused');
+
 # Callback URLs that are none.
 $mark = $service->mark;
 foreach my $case (
@@ -260,6 +265,7 @@ is_error(exchange_error($alice, $token, "wrong$verifier"),
 	'OA002', qr/oauth_problem=verifier_invalid/, 'a wrong verifier');
 is_error(exchange_error($alice, $token, undef), '22004', qr/oauth_verifier/, 'no verifier');
 is_error(exchange_error($alice, $token, ''), 'OA002', qr/empty/, 'an empty verifier');
+is_error(handle_error($alice, "$callback&oauth_token=$token"), '22023', qr/no oauth_verifier/, 'a callback URL without a verifier');
 is($alice->rows("SELECT name FROM oauth1.access_token('$token', '$verifier')"),
 	'default', 'and the right one is not too late');
 $mark = $service->mark;
