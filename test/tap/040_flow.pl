@@ -699,6 +699,35 @@ foreach my $end (qw(COMMIT ROLLBACK))
 	}
 }
 
+# The session, or the whole server, ends in the middle of an exchange.
+shop('cut_off', access_token_url => base('/flaky/hang/oauth/access_token'));
+foreach my $end ('pg_terminate_backend', 'a crash of the server')
+{
+	($token, $verifier) = approved('cut_off');
+	my $victim = OAuth1::Session->new($node, user => 'alice');
+	my $pid = $victim->pid;
+	$mark = $service->mark;
+	$victim->start("SELECT oauth1.access_token('$token', '$verifier')");
+	my $tries = 200;
+	sleep 0.02 while !arrived($mark) && $tries--;
+	if ($end eq 'pg_terminate_backend')
+	{
+		$dba->rows("SELECT pg_terminate_backend($pid, 5000)");
+	}
+	else
+	{
+		$node->stop('immediate');
+		$node->start;
+		$dba = OAuth1::Session->new($node);
+		$registered = OAuth1::Registered->new($dba, $service);
+		$alice = OAuth1::Session->new($node, user => 'alice');
+	}
+	like($victim->finish, qr/FATAL|WARNING|closed the connection/, "$end: the session is gone");
+	is($dba->rows("SELECT count(*) FROM oauth1.request_token WHERE token = '$token'"), 1, "$end: the request token is still there");
+	like(kept('cut_off'), qr/^\d\|0\|request_token_secret/, "$end: and no access token, nor part of one");
+	is(scalar arrived($mark), 1, "$end: nothing is sent again");
+}
+
 # Read only: refused before anything is sent.
 flow('tx');
 ($token, $verifier) = approved('tx');

@@ -41,6 +41,7 @@ sub new
 sub start
 {
 	my ($self, $sql) = @_;
+	die encode_utf8("the session has ended; not sent: $sql\n") if $self->{ended};
 	print { $self->{in} } "$sql\n;\n\\echo '$mark'\n";
 	return;
 }
