@@ -19,13 +19,13 @@
  * credentials, or looks like a host.
  */
 static void
-check_form(const oauth1_credential *credential, const oa1_url *url)
+check_form(const oa1_url *url, const char *what)
 {
 	if (!url->has_userinfo && !url->has_dot_segments)
 		return;
 	ereport(ERROR,
-			(errcode(ERRCODE_OAUTH1_URL_NOT_ALLOWED),
-			 errmsg("URL is not allowed for consumer \"%s\"", credential->consumer->name),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid %s", what),
 			 url->has_userinfo ?
 			 errdetail("The URL of a call cannot have a user name or password. Nothing was sent.") :
 			 errdetail("The path of a call cannot have a segment \".\" or \"..\". Nothing was sent.")));
@@ -93,7 +93,7 @@ oauth1_access_api_url(const oauth1_credential *credential, oa1_text url, oa1_buf
 	oauth1_buffer_init(&joined, CurrentMemoryContext);
 	oauth1_check_core(oa1_url_parse(absolute(credential, url, &joined), octets, parsed), "url");
 	oa1_buffer_free(&joined);
-	check_form(credential, parsed);
+	check_form(parsed, "url");
 	if (!is_under_an_api_url(credential, parsed))
 		ereport(ERROR,
 				(errcode(ERRCODE_OAUTH1_URL_NOT_ALLOWED),
@@ -109,6 +109,6 @@ oauth1_access_token_url(const oauth1_credential *credential, oa1_text url, const
 						oa1_buffer *octets, oa1_url *parsed)
 {
 	oauth1_check_core(oa1_url_parse(url, octets, parsed), what);
-	check_form(credential, parsed);
+	check_form(parsed, what);
 	check_scheme(credential, parsed);
 }

@@ -11,8 +11,8 @@
 
 /*
  * The URL of a call, parsed into octets: one that starts with '/' is taken under
- * the provider's first api_url.  Raises 22023 or 22P02 where it is malformed,
- * OA003 where it has a user name or dot segments, lies under none of the
+ * the provider's first api_url.  Raises 22023 or 22P02 where it is malformed or
+ * has a user name or dot segments, OA003 where it lies under none of the
  * provider's api_urls, or needs TLS and has none.
  */
 extern void oauth1_access_api_url(const oauth1_credential *credential, oa1_text url,
