@@ -308,10 +308,11 @@ prepare_headers(oauth1_credential *credential)
 }
 
 static void
-free_key(void *argument)
+free_keys(void *argument)
 {
 	oauth1_credential *credential = argument;
 
+	oauth1_credential_forget_signer(credential);
 	EVP_PKEY_free(credential->key);
 	credential->key = NULL;
 }
@@ -326,7 +327,7 @@ make_struct(const credential_key *key)
 
 	credential->memory = memory;
 	credential->token_name = MemoryContextStrdup(memory, key->token_name);
-	callback->func = free_key;
+	callback->func = free_keys;
 	callback->arg = credential;
 	MemoryContextRegisterResetCallback(memory, callback);
 	return credential;
@@ -392,81 +393,7 @@ oauth1_credential_find_consumer(const char *consumer, const char *token_name)
 	return find(&key);
 }
 
-/* ---------------------------------------------------------------- signing */
-
-static void
-open_secret(const oauth1_credential *credential, const oauth1_secret_id *id,
-			const oauth1_sealed *sealed, oa1_buffer *out)
-{
-	if (sealed == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OAUTH1_KEY),
-				 errmsg("consumer \"%s\" has no %s", credential->consumer->name,
-						strcmp(id->kind, OAUTH1_PRIVATE_KEY) == 0 ? "private key" : "secret"),
-				 errdetail("The signature method is %s.",
-						   oa1_method_name(credential->provider->signature_method).data),
-				 errhint("Set it with oauth1.alter_consumer or COPY oauth1.secrets_in.")));
-	oauth1_secret_open(id, sealed, credential->destination, out);
-}
-
-/* Reads the private key once a session; it is freed with the credential. */
-static EVP_PKEY *
-private_key(oauth1_credential *credential)
-{
-	oauth1_secret_id id = {credential->consumer->name, "", OAUTH1_PRIVATE_KEY};
-	oa1_buffer *pem;
-	oa1_status	status;
-
-	if (credential->key != NULL)
-		return credential->key;
-	pem = oauth1_secret_buffer(CurrentMemoryContext);
-	open_secret(credential, &id, credential->private_key, pem);
-	status = oa1_private_key_read(oa1_buffer_text(pem), (oa1_text) {NULL, 0}, &credential->key);
-	oa1_buffer_free(pem);
-	oauth1_check_core(status, "private key");
-	return credential->key;
-}
-
-static oa1_status
-init_with_secrets(oauth1_credential *credential, const oauth1_credential_token *token,
-				  oa1_signer *signer)
-{
-	oauth1_secret_id id = {credential->consumer->name, "", OAUTH1_CONSUMER_SECRET};
-	oa1_buffer *consumer_secret = oauth1_secret_buffer(CurrentMemoryContext);
-	oa1_buffer *token_secret = oauth1_secret_buffer(CurrentMemoryContext);
-	oa1_status	status;
-
-	open_secret(credential, &id, credential->consumer_secret, consumer_secret);
-	if (token->secret != NULL)
-		oauth1_secret_open(&token->secret_id, token->secret, credential->destination,
-						   token_secret);
-	status = oa1_signer_init_secret(signer, credential->provider->signature_method,
-									oa1_buffer_text(consumer_secret),
-									oa1_buffer_text(token_secret),
-									oauth1_arena_grow, CurrentMemoryContext);
-	oa1_buffer_free(consumer_secret);
-	oa1_buffer_free(token_secret);
-	return status;
-}
-
-void
-oauth1_credential_sign(oauth1_credential *credential, const oauth1_credential_token *other,
-					   oa1_text base_string, oa1_buffer *signature)
-{
-	oa1_method	method = credential->provider->signature_method;
-	oa1_signer	signer = {0};
-	oa1_status	status;
-
-	if (oa1_method_is_rsa(method))
-		status = oa1_signer_init_key(&signer, method, private_key(credential));
-	else
-		status = init_with_secrets(credential, other ? other : &credential->token, &signer);
-	/* From here to the free nothing throws. */
-	if (status == OA1_OK)
-		status = oa1_signer_sign(&signer, base_string, signature);
-	oa1_signer_free(&signer);
-	oauth1_check_core(status, "key");
-}
+/* ---------------------------------------------------------------- session handle */
 
 bool
 oauth1_credential_session_handle(const oauth1_credential *credential, oa1_buffer *out)

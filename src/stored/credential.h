@@ -70,6 +70,9 @@ extern void oauth1_credential_sign(oauth1_credential *credential,
 								   const oauth1_credential_token *other,
 								   oa1_text base_string, oa1_buffer *signature);
 
+/* Wipes what is kept to sign again with a credential, which is going away.  Never throws. */
+extern void oauth1_credential_forget_signer(const oauth1_credential *credential);
+
 /*
  * Opens the session handle of the credential's token into out, a secret buffer;
  * false where it has none.  OA005 where it cannot be opened.
