@@ -168,7 +168,7 @@ oauth1_try_server(oa1_text text, int encoding, size_t *length)
 	int			converted;
 
 	*length = text.length;
-	if (is_ascii(text) || server == encoding || server == PG_SQL_ASCII)
+	if (server == encoding || server == PG_SQL_ASCII || is_ascii(text))
 	{
 		if (memchr(text.data, '\0', text.length) != NULL ||
 			!pg_verify_mbstr(server, text.data, text.length, true))

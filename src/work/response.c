@@ -77,23 +77,40 @@ lower_case(char *name, size_t length)
 	return name;
 }
 
+/* The next field of the same name; header_count where there is none. */
+static size_t
+next_of_name(const oauth1_response *response, size_t n)
+{
+	size_t		next = n + 1;
+
+	while (next < response->header_count &&
+		   !same_name(response->headers[next].name, response->headers[n].name))
+		next++;
+	return next;
+}
+
 /* All values of a name, joined as RFC 9110, 5.3, allows for every field but Set-Cookie. */
 static void
 push_joined(JsonbParseState **state, const oauth1_response *response, size_t first)
 {
 	StringInfoData joined;
 	size_t		length;
-	char	   *text;
+	char	   *text = header_text(response->headers[first].value, &length);
+	size_t		next = next_of_name(response, first);
 
+	if (next == response->header_count)
+	{
+		push_string(state, WJB_VALUE, text, length);
+		return;
+	}
 	initStringInfo(&joined);
-	for (size_t i = first; i < response->header_count; i++)
-		if (same_name(response->headers[i].name, response->headers[first].name))
-		{
-			if (i > first)
-				appendStringInfoString(&joined, ", ");
-			text = header_text(response->headers[i].value, &length);
-			appendBinaryStringInfo(&joined, text, length);
-		}
+	appendBinaryStringInfo(&joined, text, length);
+	for (; next < response->header_count; next = next_of_name(response, next))
+	{
+		appendStringInfoString(&joined, ", ");
+		text = header_text(response->headers[next].value, &length);
+		appendBinaryStringInfo(&joined, text, length);
+	}
 	push_string(state, WJB_VALUE, joined.data, joined.len);
 }
 
@@ -104,12 +121,11 @@ push_list(JsonbParseState **state, const oauth1_response *response, size_t first
 	char	   *text;
 
 	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	for (size_t i = first; i < response->header_count; i++)
-		if (same_name(response->headers[i].name, response->headers[first].name))
-		{
-			text = header_text(response->headers[i].value, &length);
-			push_string(state, WJB_ELEM, text, length);
-		}
+	for (size_t i = first; i < response->header_count; i = next_of_name(response, i))
+	{
+		text = header_text(response->headers[i].value, &length);
+		push_string(state, WJB_ELEM, text, length);
+	}
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
 }
 
