@@ -137,17 +137,21 @@ set_timeouts(oauth1_exchange *exchange, const oauth1_request *request, CURLcode 
 
 /* ---------------------------------------------------------------- header lines */
 
+static bool
+has_octet(oa1_text text, char octet)
+{
+	return text.length > 0 && memchr(text.data, octet, text.length) != NULL;
+}
+
 static void
 check_header(const oa1_pair *header)
 {
-	bool		bad = header->name.length == 0;
+	bool		bad = header->name.length == 0 || has_octet(header->value, '\r') ||
+		has_octet(header->value, '\n') || has_octet(header->value, '\0');
 
 	for (size_t i = 0; i < header->name.length && !bad; i++)
 		bad = (unsigned char) header->name.data[i] <= ' ' || header->name.data[i] == ':' ||
 			header->name.data[i] == 0x7f;
-	for (size_t i = 0; i < header->value.length && !bad; i++)
-		bad = header->value.data[i] == '\r' || header->value.data[i] == '\n' ||
-			header->value.data[i] == '\0';
 	if (bad)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
