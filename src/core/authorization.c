@@ -34,26 +34,41 @@ write_realm(oa1_buffer *out, oa1_text realm)
 	return out->status;
 }
 
-/*
- * Appends before, then name="value", both encoded.
- */
-static void
-write_pair(oa1_buffer *out, oa1_text before, const oa1_pair *pair)
-{
-	size_t		free_octets = (out->maximum - out->length) / 2;
-	char	   *to = oa1_room(out, before.length + 3 +
-							  oa1_encoded_room(oa1_encoded_once, pair->name, free_octets) +
-							  oa1_encoded_room(oa1_encoded_once, pair->value, free_octets));
+/* What stands around a pair: ", " before, '="' within and '"' after it. */
+#define AROUND_PAIR 5
 
-	if (to == NULL)
-		return;
-	memcpy(to, before.data, before.length);
-	to = oa1_put_text(to + before.length, oa1_encoded_once, pair->name);
+/*
+ * How much room pairs need at most: a guess where they are short and the guess
+ * does not exceed available, else what they have once encoded.
+ */
+static size_t
+room_for(const oa1_pair *pairs, size_t count, size_t available)
+{
+	size_t		length = 0;
+
+	for (size_t i = 0; i < count; i++)
+		length += pairs[i].name.length + pairs[i].value.length;
+	if (length <= 4096 && 3 * length + AROUND_PAIR * count <= available)
+		return 3 * length + AROUND_PAIR * count;
+	length = AROUND_PAIR * count;
+	for (size_t i = 0; i < count; i++)
+		length += oa1_encoded_length(oa1_encoded_once, pairs[i].name) +
+			oa1_encoded_length(oa1_encoded_once, pairs[i].value);
+	return length;
+}
+
+/*
+ * Stores name="value", both encoded; returns where the next octet goes.
+ */
+static inline char *
+put_pair(char *to, const oa1_pair *pair)
+{
+	to = oa1_put_text(to, oa1_encoded_once, pair->name);
 	*to++ = '=';
 	*to++ = '"';
 	to = oa1_put_text(to, oa1_encoded_once, pair->value);
 	*to++ = '"';
-	out->length = (size_t) (to - out->data);
+	return to;
 }
 
 /*
@@ -63,25 +78,34 @@ write_pair(oa1_buffer *out, oa1_text before, const oa1_pair *pair)
 oa1_status
 oa1_authorization_write(oa1_buffer *out, oa1_text realm, const oa1_pair *pairs, size_t count)
 {
-	oa1_text	before = OA1_TEXT(" ");
+	char	   *to;
 
 	oa1_buffer_append_text(out, OA1_TEXT("OAuth"));
+	if (realm.data != NULL || count > 0)
+		oa1_buffer_append_char(out, ' ');
 	if (realm.data != NULL)
 	{
-		oa1_status	status;
+		oa1_status	status = write_realm(out, realm);
 
-		oa1_buffer_append_text(out, before);
-		status = write_realm(out, realm);
 		if (status != OA1_OK)
 			return status;
-		before = OA1_TEXT(", ");
+		if (count > 0)
+			oa1_buffer_append_text(out, OA1_TEXT(", "));
 	}
+	to = oa1_room(out, room_for(pairs, count, out->maximum - out->length));
+	if (to == NULL)
+		return out->status;
 	for (size_t i = 0; i < count; i++)
 	{
-		write_pair(out, before, &pairs[i]);
-		before = OA1_TEXT(", ");
+		if (i > 0)
+		{
+			*to++ = ',';
+			*to++ = ' ';
+		}
+		to = put_pair(to, &pairs[i]);
 	}
-	return out->status;
+	out->length = (size_t) (to - out->data);
+	return OA1_OK;
 }
 
 static bool

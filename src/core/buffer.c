@@ -186,12 +186,6 @@ oa1_text_compare(oa1_text a, oa1_text b)
 }
 
 bool
-oa1_text_equal(oa1_text a, oa1_text b)
-{
-	return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
-}
-
-bool
 oa1_is_token(oa1_text text)
 {
 	static const char marks[] = "!#$%&'*+-.^_`|~";

@@ -46,7 +46,8 @@ typedef struct oa1_encoded
 	unsigned char length;
 } oa1_encoded;
 
-#define OA1_BUFFER_SLACK sizeof(oa1_encoded)
+/* What may be read and overwritten behind a buffer's octets: a block. */
+#define OA1_BUFFER_SLACK 16
 
 extern const oa1_encoded oa1_encoded_once[256];
 extern const oa1_encoded oa1_encoded_twice[256];
@@ -77,6 +78,17 @@ oa1_encoded_room(const oa1_encoded *encoding, oa1_text value, size_t available)
 	return oa1_encoded_length(encoding, value);
 }
 
+/* The same, of a name and a value. */
+static inline size_t
+oa1_pair_room(const oa1_encoded *encoding, oa1_text name, oa1_text value, size_t available)
+{
+	size_t		length = name.length + value.length;
+
+	if (length <= 1024 && 5 * length <= available)
+		return 5 * length;
+	return oa1_encoded_length(encoding, name) + oa1_encoded_length(encoding, value);
+}
+
 /*
  * Stores text's encoding at to; returns where the next octet goes.
  */
@@ -101,7 +113,12 @@ extern oa1_status oa1_decode(oa1_buffer *out, oa1_text value, char plus);
 
 /* Octet for octet: below 0, 0 or above 0, a prefix before what it begins. */
 extern int	oa1_text_compare(oa1_text a, oa1_text b);
-extern bool oa1_text_equal(oa1_text a, oa1_text b);
+
+static inline bool
+oa1_text_equal(oa1_text a, oa1_text b)
+{
+	return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
 
 /* RFC 9110, 5.6.2: what a method and a header's parameter name are made of. */
 extern bool oa1_is_token(oa1_text text);

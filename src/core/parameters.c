@@ -104,10 +104,9 @@ oa1_status
 oa1_parameters_add(oa1_parameters *parameters, oa1_text name, oa1_text value)
 {
 	oa1_buffer *octets = &parameters->octets;
-	size_t		available = (octets->maximum - octets->length) / 2;
 	char	   *start = oa1_room(octets, SIGN_LENGTH +
-								 oa1_encoded_room(oa1_encoded_twice, name, available) +
-								 oa1_encoded_room(oa1_encoded_twice, value, available));
+								 oa1_pair_room(oa1_encoded_twice, name, value,
+											   octets->maximum - octets->length));
 	char	   *name_end;
 	char	   *end;
 
@@ -119,78 +118,97 @@ oa1_parameters_add(oa1_parameters *parameters, oa1_text name, oa1_text value)
 }
 
 /*
- * Stores the encodings of what form has from *at up to an octet that ends it
- * ('&', or '=' in a name), or to its end, where *at is moved to.  Returns where
- * the next octet goes, or NULL where an escape is malformed.
+ * Stores what form has from start to end, which is unreserved.
  */
 static inline char *
-put_form_text(char *to, oa1_text form, size_t *at, bool is_name)
+put_run(char *to, oa1_text form, size_t start, size_t end)
 {
-	size_t		i = *at;
-
-	for (; i < form.length; i++)
-	{
-		int			octet = (unsigned char) form.data[i];
-
-		/* all that means something is reserved, so most octets end here */
-		if (oa1_encoded_twice[octet].length == 1)
-		{
-			*to++ = (char) octet;
-			continue;
-		}
-		if (octet == '&' || (octet == '=' && is_name))
-			break;
-		if (octet == '%')
-		{
-			octet = oa1_escape_octet(form, i);
-			if (octet < 0)
-				return NULL;
-			i += 2;
-		}
-		else if (octet == '+')
-			octet = ' ';
-		to = oa1_put(to, oa1_encoded_twice, (unsigned char) octet);
-	}
-	*at = i;
-	return to;
+	if (form.length - end >= 15)
+		oa1_copy_blocks(to, form.data + start, end - start);
+	else if (end > start)
+		memcpy(to, form.data + start, end - start);
+	return to + (end - start);
 }
 
 /*
- * Adds the pair of form that starts at *at; moves *at to its end.
+ * Stores the encoding of what form has at *at, no separator; moves *at past it.
+ * Returns where the next octet goes, or NULL where an escape is malformed.
  */
-static oa1_status
-add_form_pair(oa1_parameters *parameters, oa1_text form, size_t *at)
+static inline char *
+put_reserved(char *to, oa1_text form, size_t *at)
 {
-	char	   *start = parameters->octets.data + parameters->octets.length;
-	char	   *name_end = put_form_text(start, form, at, true);
-	char	   *end;
+	int			octet = (unsigned char) form.data[*at];
 
+	if (octet == '%')
+	{
+		octet = oa1_escape_octet(form, *at);
+		if (octet < 0)
+			return NULL;
+		*at += 2;
+	}
+	else if (octet == '+')
+		octet = ' ';
+	++*at;
+	return oa1_put(to, oa1_encoded_twice, (unsigned char) octet);
+}
+
+/*
+ * Enters the pair that ends at end; one without '=' gets it, in place of its '&'.
+ */
+static inline oa1_status
+enter_form_pair(oa1_parameters *parameters, const char *name_end, char *end)
+{
 	if (name_end == NULL)
-		return OA1_BAD_ESCAPE;
-	if (*at < form.length && form.data[*at] == '=')
-		++*at;
-	end = put_form_text(put_equals_sign(name_end), form, at, false);
-	return end == NULL ? OA1_BAD_ESCAPE : enter(parameters, start, name_end, end);
+	{
+		name_end = end;
+		end = put_equals_sign(end);
+	}
+	return enter(parameters, parameters->octets.data + parameters->octets.length, name_end, end);
 }
 
 /*
  * Adds each pair of a query or a form body, cut as oa1_form_next does
- * (3.4.1.3.1).  On failure the pairs before the bad one are in: the collection can
- * be released or reset, no more.
+ * (3.4.1.3.1).  All that means something there is reserved: the walk stops at it.
+ * On failure the pairs before the bad one are in: the collection can be released or
+ * reset, no more.
  */
 oa1_status
 oa1_parameters_add_form(oa1_parameters *parameters, oa1_text form)
 {
 	oa1_buffer *octets = &parameters->octets;
+	oa1_walk	walk = {form, 0, 0};
+	char	   *name_end = NULL;
 	oa1_status	status = OA1_OK;
+	/* the '=' that the last pair may get is more than the form's octets need */
+	char	   *to = oa1_room(octets, SIGN_LENGTH +
+							  oa1_encoded_room(oa1_encoded_twice, form,
+											   octets->maximum - octets->length));
 
-	/* a pair without '=' gets one, which takes the place of its '&', but at the end */
-	if (oa1_room(octets, SIGN_LENGTH + oa1_encoded_room(oa1_encoded_twice, form,
-														octets->maximum - octets->length)) == NULL)
+	if (to == NULL)
 		return octets->status;
-	for (size_t at = 0; at < form.length && status == OA1_OK; at++)
-		if (form.data[at] != '&')
-			status = add_form_pair(parameters, form, &at);
+	for (size_t at = 0; at <= form.length && status == OA1_OK;)
+	{
+		size_t		next = oa1_walk_next(&walk, oa1_unreserved);
+
+		to = put_run(to, form, at, next);
+		at = next;
+		if (next == form.length || form.data[next] == '&')
+		{
+			if (to > octets->data + octets->length)
+				status = enter_form_pair(parameters, name_end, to);
+			to = octets->data + octets->length;
+			name_end = NULL;
+			at++;
+		}
+		else if (form.data[next] == '=' && name_end == NULL)
+		{
+			name_end = to;
+			to = put_equals_sign(to);
+			at++;
+		}
+		else if ((to = put_reserved(to, form, &at)) == NULL)
+			status = OA1_BAD_ESCAPE;
+	}
 	return status;
 }
 
@@ -224,24 +242,31 @@ compare(const void *first, const void *second, const void *octets)
 	return compare_texts(octets, a, b);
 }
 
+static inline bool
+is_before(const char *octets, const entry *a, const entry *b)
+{
+	return a->rank < b->rank || (a->rank == b->rank && compare_texts(octets, a, b) < 0);
+}
+
 /* Up to here insertion needs less time than a sort that is better at worst. */
 #define FEW_ENTRIES 24
 
 static void
 sort_few(const char *octets, entry *entries, size_t count)
 {
-	for (size_t i = 1; i < count; i++)
+	for (entry *next = entries + 1; next < entries + count; next++)
 	{
-		entry		moving = entries[i];
-		entry	   *to = &entries[i];
+		entry		moving;
+		entry	   *to = next;
 
-		while (to > entries && (moving.rank < to[-1].rank ||
-								(moving.rank == to[-1].rank &&
-								 compare_texts(octets, &moving, &to[-1]) < 0)))
+		if (!is_before(octets, next, next - 1))
+			continue;
+		moving = *next;
+		do
 		{
 			*to = to[-1];
 			to--;
-		}
+		} while (to > entries && is_before(octets, &moving, to - 1));
 		*to = moving;
 	}
 }
@@ -312,7 +337,7 @@ oa1_parameters_write_encoded(oa1_parameters *parameters, oa1_buffer *out)
 			memcpy(to, ampersand, SIGN_LENGTH);
 			to += SIGN_LENGTH;
 		}
-		memcpy(to, one.data, one.length);
+		oa1_copy_blocks(to, one.data, one.length);
 		to += one.length;
 	}
 	out->length = (size_t) (to - out->data);

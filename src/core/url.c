@@ -207,20 +207,29 @@ read_authority(oa1_text text, authority *found)
 }
 
 /*
- * Stores the octet of part at i at *to and moves *to on.
+ * Whether part may stand in a URL.  *raw is set where octets of it have to be
+ * encoded to do so.
  */
 static oa1_status
-put_octet(char **to, oa1_text part, size_t i)
+check_part(oa1_text part, bool *raw)
 {
-	unsigned char c = (unsigned char) part.data[i];
+	oa1_walk	walk = {part, 0, 0};
+	oa1_status	status = OA1_OK;
+	size_t		i;
 
-	if (c == '%' && oa1_escape_octet(part, i) < 0)
-		return OA1_BAD_ESCAPE;
-	if (c == ' ' || c >= 0x80)
-		*to = oa1_put(*to, oa1_encoded_once, c);
-	else
-		*(*to)++ = (char) c;
-	return check_octet(c);
+	*raw = false;
+	while (status == OA1_OK && (i = oa1_walk_next(&walk, oa1_plain_in_url)) < part.length)
+	{
+		unsigned char c = (unsigned char) part.data[i];
+
+		if (c == '%')
+			status = oa1_escape_octet(part, i) < 0 ? OA1_BAD_ESCAPE : OA1_OK;
+		else if (c == ' ' || c >= 0x80)
+			*raw = true;
+		else
+			status = check_octet(c);
+	}
+	return status;
 }
 
 /*
@@ -230,28 +239,31 @@ put_octet(char **to, oa1_text part, size_t i)
 static oa1_status
 append_part(oa1_buffer *out, oa1_text part)
 {
-	char	   *to = oa1_room(out, oa1_encoded_room(oa1_encoded_once, part,
-													out->maximum - out->length));
-	oa1_status	status = OA1_OK;
+	bool		raw;
+	oa1_status	status = check_part(part, &raw);
+	char	   *to;
 
+	if (status != OA1_OK)
+		return status;
+	if (!raw)
+	{
+		oa1_buffer_append_text(out, part);
+		return out->status;
+	}
+	to = oa1_room(out, oa1_encoded_room(oa1_encoded_once, part, out->maximum - out->length));
 	if (to == NULL)
 		return out->status;
-	for (size_t i = 0; i < part.length && status == OA1_OK;)
+	for (size_t i = 0; i < part.length; i++)
 	{
-		size_t		end = part.length - i < 16 ? part.length : i + 16;
+		unsigned char c = (unsigned char) part.data[i];
 
-		if (end - i == 16 && oa1_all_plain_in_url(oa1_block_load(part.data + i)))
-		{
-			memcpy(to, part.data + i, 16);
-			to += 16;
-			i += 16;
-		}
+		if (c == ' ' || c >= 0x80)
+			to = oa1_put(to, oa1_encoded_once, c);
 		else
-			for (; i < end && status == OA1_OK; i++)
-				status = put_octet(&to, part, i);
+			*to++ = (char) c;
 	}
 	out->length = (size_t) (to - out->data);
-	return status;
+	return OA1_OK;
 }
 
 /*
@@ -304,15 +316,19 @@ decoded_octet(oa1_text path, size_t *at)
 }
 
 /*
- * False where path cannot have a dot segment: none of its octets is an escape,
- * none of its segments starts with a dot.
+ * False where path, which begins with '/', cannot have a dot segment: none of its
+ * octets is an escape, none of its segments starts with a dot.
  */
 static bool
 may_have_dot_segments(oa1_text path)
 {
-	for (size_t i = 0; i < path.length; i++)
-		if (path.data[i] == '%' ||
-			(path.data[i] == '/' && i + 1 < path.length && path.data[i + 1] == '.'))
+	const char *end = path.data + path.length;
+	const char *dot = path.data;
+
+	if (memchr(path.data, '%', path.length) != NULL)
+		return true;
+	while ((dot = memchr(dot, '.', (size_t) (end - dot))) != NULL)
+		if ((dot++)[-1] == '/')
 			return true;
 	return false;
 }
