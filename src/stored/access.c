@@ -71,7 +71,7 @@ absolute(const oauth1_credential *credential, oa1_text url, oa1_buffer *joined)
 		base_length--;
 	oa1_buffer_append(joined, base->base_uri.data, base_length);
 	oa1_buffer_append_text(joined, url);
-	oauth1_check_core(joined->status, "url");
+	oauth1_check_core(joined->status, "URL");
 	return oa1_buffer_text(joined);
 }
 
@@ -91,9 +91,9 @@ oauth1_access_api_url(const oauth1_credential *credential, oa1_text url, oa1_buf
 	oa1_buffer	joined;
 
 	oauth1_buffer_init(&joined, CurrentMemoryContext);
-	oauth1_check_core(oa1_url_parse(absolute(credential, url, &joined), octets, parsed), "url");
+	oauth1_check_core(oa1_url_parse(absolute(credential, url, &joined), octets, parsed), "URL");
 	oa1_buffer_free(&joined);
-	check_form(parsed, "url");
+	check_form(parsed, "URL");
 	if (!is_under_an_api_url(credential, parsed))
 		ereport(ERROR,
 				(errcode(ERRCODE_OAUTH1_URL_NOT_ALLOWED),

@@ -157,7 +157,7 @@ send_in_query(const oa1_url *url, const oauth1_pairs *sent, oauth1_request *requ
 	if (!url->has_query)
 		oa1_buffer_append_char(out, '?');
 	oauth1_append_pairs(out, sent, url->query.length == 0);
-	oauth1_check_core(out->status, "url");
+	oauth1_check_core(out->status, "URL");
 	request->url = oa1_buffer_text(out);
 }
 
