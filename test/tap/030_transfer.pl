@@ -92,8 +92,12 @@ my %waits = (
 sub until_it_waits
 {
 	my ($pid, $wait) = @_;
-	$node->poll_query_until('postgres',
-		"SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid");
+	my $deadline = time + 5;
+	until ($dba->rows("SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid") eq 't')
+	{
+		die "no wait of $wait was seen" if time > $deadline;
+		sleep 0.02;
+	}
 	sleep 0.3;
 	return;
 }
