@@ -10,8 +10,10 @@
  *
  * Limit and subject take turns in many rounds of about a millisecond, measured in the
  * process's own time on a processor, so that what else the machine does falls on
- * both, or on few.  Prints, per row: name, nanoseconds of limit and subject (medians),
- * the median ratio and its quartiles.
+ * both, or on few.  A neighbour on the same core still slows the subject more than the
+ * limit, which mostly waits for its own hash: the row hmac wants a calm machine.
+ * Prints, per row: name, nanoseconds of limit and subject (medians), the median ratio
+ * and its quartiles.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
