@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "ground/errors.h"
+#include "ground/settings.h"
 
 /* What a status of the core is to the user: the class, the reason, the cure. */
 typedef struct core_error
@@ -119,13 +120,15 @@ raise_too_large(const oauth1_outcome *outcome, const char *host)
 			 errhint("The limit on a body is oauth1.max_response_size.")));
 }
 
+/* What stays refused with the setting on needs no word about it. */
 static void
-raise_address_refused(const char *host)
+raise_address_refused(const oauth1_outcome *outcome, const char *host)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OAUTH1_URL_NOT_ALLOWED),
 			 errmsg("address of \"%s\" is not allowed", host),
-			 errdetail("The host has a loopback, private or other special-purpose address. Nothing was sent."),
+			 errdetail("%s. Nothing was sent.", outcome->reason),
+			 oauth1_allow_private_addresses ? 0 :
 			 errhint("A superuser can set oauth1.allow_private_addresses.")));
 }
 
@@ -145,7 +148,7 @@ oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeou
 			raise_too_large(outcome, host);
 			break;
 		case OAUTH1_ADDRESS_REFUSED:
-			raise_address_refused(host);
+			raise_address_refused(outcome, host);
 			break;
 		case OAUTH1_NOT_SENT:
 			ereport(ERROR,

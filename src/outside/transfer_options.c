@@ -92,12 +92,18 @@ is_method(const oauth1_request *request, const char *name)
 		memcmp(request->http_method.data, name, request->http_method.length) == 0;
 }
 
-/* The method and the body, with a Content-Length where the method means one (RFC 9110, 8.6). */
+/* Some methods mean a Content-Length, of 0 where there is no body (RFC 9110, 8.6). */
+static bool
+sends_length(const oauth1_request *request)
+{
+	return request->has_body || is_method(request, "POST") ||
+		is_method(request, "PUT") || is_method(request, "PATCH");
+}
+
 static void
 set_method(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
 {
-	bool		with_body = request->has_body || is_method(request, "POST") ||
-		is_method(request, "PUT") || is_method(request, "PATCH");
+	bool		with_body = sends_length(request);
 	char	   *name;
 
 	if (is_method(request, "HEAD"))
@@ -232,11 +238,12 @@ set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *
 
 	for (size_t i = 0; i < request->header_count && added; i++)
 		added = add_header(exchange, &request->headers[i]);
-	/* 100-continue would be a second chance to send, and a wait of a second. */
-	added = added && add_line(exchange, "Expect:");
 	if (!request_has_header(request, "Accept"))
 		added = added && add_line(exchange, "Accept:");
-	if (!request_has_header(request, "Content-Type"))
+	/* 100-continue would be a second chance to send, and a wait of a second. */
+	if (sends_length(request))
+		added = added && add_line(exchange, "Expect:");
+	if (sends_length(request) && !request_has_header(request, "Content-Type"))
 		added = added && add_line(exchange, "Content-Type:");
 	if (!added)
 		*code = CURLE_OUT_OF_MEMORY;

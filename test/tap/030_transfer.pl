@@ -313,13 +313,17 @@ cmp_ok(time - $start, '<', 2, 'in half of the time');
 # ---------------------------------------------------------------- where calls may go
 
 is(outcome(get($liar->url('/ok', 'http', 'loopback.test'))), '200|ok', 'a private address, where allowed');
-refused(get($liar->url('/ok', 'http', 'metadata.test')), 'OA003', qr/Nothing was sent/, 'a metadata address all the same');
+$error = $dba->error('SELECT * FROM ' . get($liar->url('/ok', 'http', 'metadata.test')));
+is($error->{sqlstate}, 'OA003', 'a metadata address all the same');
+like($error->{detail}, qr/never allowed\. Nothing was sent\./, 'and it says so');
+is($error->{hint}, '', 'without a hint that would not help');
 
 my $mark = $liar->mark;
 $dba->rows('SET oauth1.allow_private_addresses = off');
 foreach my $host (qw(127.0.0.1 localhost loopback.test metadata.test 0x7f.1 2130706433 0.0.0.0 [::1] [::ffff:127.0.0.1]))
 {
-	refused(get($liar->url('/ok', 'http', $host)), 'OA003', qr/Nothing was sent/, "$host, where it is not allowed");
+	refused(get($liar->url('/ok', 'http', $host)), 'OA003', qr/(?:loopback|link-local).*\. Nothing was sent\./,
+		"$host, where it is not allowed");
 }
 is($liar->mark, $mark, 'nothing arrived, on kept connections either');
 $dba->rows('RESET oauth1.allow_private_addresses');
