@@ -17,6 +17,7 @@
 
 #include <openssl/crypto.h>
 
+#include "ground/header.h"
 #include "outside/transfer_private.h"
 
 /* A connection that was idle for longer is not used again: few servers keep one. */
@@ -215,19 +216,10 @@ add_header(oauth1_exchange *exchange, const oa1_pair *header)
 	return added;
 }
 
-/* True where the caller gives a header of that name, compared without case. */
 static bool
-request_has_header(const oauth1_request *request, const char *name)
+has_header(const oauth1_request *request, oa1_text name)
 {
-	size_t		length = strlen(name);
-
-	for (size_t i = 0; i < request->header_count; i++)
-	{
-		if (request->headers[i].name.length == length &&
-			pg_strncasecmp(request->headers[i].name.data, name, length) == 0)
-			return true;
-	}
-	return false;
+	return oauth1_find_header(request->headers, request->header_count, name) != NULL;
 }
 
 /* The request's headers, and none of libcurl's own but Host, Accept-Encoding and Content-Length. */
@@ -238,12 +230,12 @@ set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *
 
 	for (size_t i = 0; i < request->header_count && added; i++)
 		added = add_header(exchange, &request->headers[i]);
-	if (!request_has_header(request, "Accept"))
+	if (!has_header(request, OA1_TEXT("Accept")))
 		added = added && add_line(exchange, "Accept:");
 	/* 100-continue would be a second chance to send, and a wait of a second. */
 	if (sends_length(request))
 		added = added && add_line(exchange, "Expect:");
-	if (sends_length(request) && !request_has_header(request, "Content-Type"))
+	if (sends_length(request) && !has_header(request, OA1_TEXT("Content-Type")))
 		added = added && add_line(exchange, "Content-Type:");
 	if (!added)
 		*code = CURLE_OUT_OF_MEMORY;

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "ground/header.h"
 #include "outside/transfer_private.h"
 
 /* A CURLcode of libcurl 8.6, which the headers at hand may not have. */
@@ -207,17 +208,10 @@ read_headers(oauth1_exchange *exchange)
 oa1_text
 oauth1_transfer_header(const oauth1_response *response, const char *name)
 {
-	size_t		length = strlen(name);
+	const oa1_pair *header = oauth1_find_header(response->headers, response->header_count,
+												(oa1_text) {name, strlen(name)});
 
-	for (size_t i = 0; i < response->header_count; i++)
-	{
-		const oa1_pair *header = &response->headers[i];
-
-		if (header->name.length == length &&
-			pg_strncasecmp(header->name.data, name, length) == 0)
-			return header->value;
-	}
-	return (oa1_text) {NULL, 0};
+	return header ? header->value : (oa1_text) {NULL, 0};
 }
 
 void

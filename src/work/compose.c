@@ -12,6 +12,7 @@
 
 #include "ground/arena.h"
 #include "ground/errors.h"
+#include "ground/header.h"
 #include "ground/protocol.h"
 #include "ground/random.h"
 #include "ground/settings.h"
@@ -172,20 +173,11 @@ send_in_body(const oauth1_message *message, const oauth1_pairs *sent, oauth1_req
 	request->body = oa1_buffer_text(out);
 }
 
-static bool
-has_header(const oauth1_pairs *headers, oa1_text name)
-{
-	for (size_t i = 0; i < headers->count; i++)
-		if (headers->data[i].name.length == name.length &&
-			pg_strncasecmp(headers->data[i].name.data, name.data, name.length) == 0)
-			return true;
-	return false;
-}
-
 static void
 add_default_header(oauth1_pairs *headers, oa1_text name, const char *value)
 {
-	if (value != NULL && value[0] != '\0' && !has_header(headers, name))
+	if (value != NULL && value[0] != '\0' &&
+		oauth1_find_header(headers->data, headers->count, name) == NULL)
 		oauth1_pairs_add(headers, name, oauth1_utf8_from_cstring(value));
 }
 
@@ -201,7 +193,8 @@ collect_headers(const oauth1_composition *composition, const oauth1_message *mes
 	for (size_t i = 0; i < message->headers.count; i++)
 		oauth1_pairs_add(headers, message->headers.data[i].name, message->headers.data[i].value);
 	for (size_t i = 0; i < credential->header_count; i++)
-		if (!has_header(&message->headers, credential->headers[i].name))
+		if (oauth1_find_header(message->headers.data, message->headers.count,
+							   credential->headers[i].name) == NULL)
 			oauth1_pairs_add(headers, credential->headers[i].name, credential->headers[i].value);
 	add_default_header(headers, OA1_TEXT("User-Agent"),
 					   user_agent ? user_agent : oauth1_user_agent);

@@ -54,12 +54,6 @@ oauth1_required_text(FunctionCallInfo fcinfo, int n, const char *name)
 	return oauth1_utf8_from_text(PG_GETARG_TEXT_PP(n));
 }
 
-static bool
-equals_ignoring_case(oa1_text text, const char *word)
-{
-	return text.length == strlen(word) && pg_strncasecmp(text.data, word, text.length) == 0;
-}
-
 /* ---------------------------------------------------------------- header fields */
 
 static void
@@ -86,7 +80,7 @@ add_headers(oauth1_message *message, Jsonb *headers)
 	{
 		const oa1_pair *header = &given.data[i];
 
-		if (equals_ignoring_case(header->name, "content-type"))
+		if (oauth1_same_name(header->name, OA1_TEXT("content-type")))
 			set_content_type(message, header->value);
 		else
 		{
@@ -188,33 +182,11 @@ set_body(oauth1_message *message, oa1_text body, const char *default_type)
 		message->content_type = (oa1_text) {default_type, strlen(default_type)};
 }
 
-/* Without the spaces and tabs around it, which nobody who reads a header field sees. */
-static oa1_text
-without_spaces(oa1_text text)
-{
-	while (text.length > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
-	{
-		text.data++;
-		text.length--;
-	}
-	while (text.length > 0 &&
-		   (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
-		text.length--;
-	return text;
-}
-
 bool
 oauth1_message_is_form(const oauth1_message *message)
 {
-	oa1_text	type = message->content_type;
-	const char *parameters;
-
-	if (type.data == NULL || !message->has_body)
-		return false;
-	parameters = memchr(type.data, ';', type.length);
-	if (parameters != NULL)
-		type.length = parameters - type.data;
-	return equals_ignoring_case(without_spaces(type), FORM_TYPE);
+	return message->has_body && message->content_type.data != NULL &&
+		oauth1_same_name(oauth1_media_type(message->content_type), OA1_TEXT(FORM_TYPE));
 }
 
 /* libcurl would not send it, so what was signed would not be what is sent. */

@@ -16,6 +16,7 @@
 #include "utils/jsonb.h"
 
 #include "ground/arena.h"
+#include "ground/header.h"
 #include "work/response.h"
 
 /* ---------------------------------------------------------------- text of a server */
@@ -43,18 +44,12 @@ header_text(oa1_text value, size_t *length)
 
 /* ---------------------------------------------------------------- headers */
 
-static bool
-same_name(oa1_text a, oa1_text b)
-{
-	return a.length == b.length && pg_strncasecmp(a.data, b.data, a.length) == 0;
-}
-
 /* Has an earlier field of that name been written, with all later ones? */
 static bool
 was_seen(const oauth1_response *response, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (same_name(response->headers[i].name, response->headers[n].name))
+		if (oauth1_same_name(response->headers[i].name, response->headers[n].name))
 			return true;
 	return false;
 }
@@ -84,7 +79,7 @@ next_of_name(const oauth1_response *response, size_t n)
 	size_t		next = n + 1;
 
 	while (next < response->header_count &&
-		   !same_name(response->headers[next].name, response->headers[n].name))
+		   !oauth1_same_name(response->headers[next].name, response->headers[n].name))
 		next++;
 	return next;
 }
@@ -144,7 +139,7 @@ headers_jsonb(const oauth1_response *response)
 			continue;
 		name = header_text(response->headers[i].name, &length);
 		push_string(&state, WJB_KEY, lower_case(name, length), length);
-		if (same_name(response->headers[i].name, set_cookie))
+		if (oauth1_same_name(response->headers[i].name, set_cookie))
 			push_list(&state, response, i);
 		else
 			push_joined(&state, response, i);
@@ -153,19 +148,6 @@ headers_jsonb(const oauth1_response *response)
 }
 
 /* ---------------------------------------------------------------- body */
-
-/* The media type, without parameters and spaces. */
-static oa1_text
-media_type(oa1_text content_type)
-{
-	const char *semicolon = memchr(content_type.data, ';', content_type.length);
-
-	if (semicolon != NULL)
-		content_type.length = semicolon - content_type.data;
-	while (content_type.length > 0 && content_type.data[content_type.length - 1] == ' ')
-		content_type.length--;
-	return content_type;
-}
 
 static bool
 ends_with(oa1_text text, const char *suffix)
@@ -183,14 +165,14 @@ is_text_type(oa1_text content_type)
 		"application/json", "application/xml", "application/javascript",
 		"application/x-www-form-urlencoded", "application/x-ndjson", "application/graphql"
 	};
-	oa1_text	type = media_type(content_type);
+	oa1_text	type = oauth1_media_type(content_type);
 
 	if (type.length > 5 && pg_strncasecmp(type.data, "text/", 5) == 0)
 		return true;
 	if (ends_with(type, "+json") || ends_with(type, "+xml"))
 		return true;
 	for (int i = 0; i < lengthof(text_types); i++)
-		if (type.length == strlen(text_types[i]) && ends_with(type, text_types[i]))
+		if (oauth1_same_name(type, (oa1_text) {text_types[i], strlen(text_types[i])}))
 			return true;
 	return false;
 }

