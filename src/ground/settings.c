@@ -31,6 +31,13 @@ int			oauth1_timeout;
 /* Cap on a reply's body, decoded. */
 int			oauth1_max_response_size;
 
+/* Octets of reply bodies a session holds at once, all its exchanges together. */
+int			oauth1_max_memory;
+
+/* How often a call is tried again, and how often it follows a redirect. */
+int			oauth1_retries;
+int			oauth1_max_redirects;
+
 /* CA certificates to trust, instead of libcurl's default. */
 char	   *oauth1_ca_file;
 
@@ -81,6 +88,21 @@ define_limit_settings(void)
 							NULL,
 							&oauth1_max_response_size, 64 * 1024, 1, 512 * 1024,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("oauth1.max_memory",
+							"Memory of a session for the bodies of replies that are under way.",
+							NULL,
+							&oauth1_max_memory, 256 * 1024, 1, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("oauth1.retries",
+							"How often a call that failed is tried again.",
+							"Which failures are: connections that could not be made, answers that ask to wait, and for idempotent methods every failure.",
+							&oauth1_retries, 0, 0, 100,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("oauth1.max_redirects",
+							"How many redirects a GET or HEAD follows, inside its provider's api_urls.",
+							"0: none; the redirect is then the answer.",
+							&oauth1_max_redirects, 5, 0, 100,
+							PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
 static void

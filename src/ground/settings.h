@@ -12,6 +12,9 @@ extern char *oauth1_key_command;
 extern int	oauth1_connect_timeout; /* ms */
 extern int	oauth1_timeout;		/* ms */
 extern int	oauth1_max_response_size;	/* kB, decoded */
+extern int	oauth1_max_memory;	/* kB */
+extern int	oauth1_retries;
+extern int	oauth1_max_redirects;
 extern char *oauth1_ca_file;
 extern char *oauth1_proxy;
 extern char *oauth1_user_agent;

@@ -17,9 +17,9 @@
 #include "port/atomics.h"
 #include "utils/dsa.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "ground/catch.h"
 #include "ground/compat.h"
 #include "ground/shared.h"
 
@@ -76,40 +76,6 @@ static bool is_unavailable = false;
 
 /* What this session noted last, by the digest: most calls end here. */
 static token_entry recent[RECENT_COUNT];
-
-/* ---------------------------------------------------------------- without errors */
-
-/*
- * Runs an operation on shared memory and returns whether it succeeded.  In a
- * subtransaction, since an error in the middle leaves locks behind that only an
- * abort releases; hence not where none can be started.  Nothing in these
- * operations waits, so no cancel is swallowed.
- */
-static bool
-succeeds(void (*operation) (void *), void *argument)
-{
-	MemoryContext memory = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
-
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		operation(argument);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(memory);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(memory);
-	CurrentResourceOwner = owner;
-	return done;
-}
 
 /* ---------------------------------------------------------------- the segment */
 
@@ -184,7 +150,7 @@ is_available(void)
 	/* PostgreSQL 15 and 16 start no subtransaction in parallel mode. */
 	if (is_unavailable || !IsTransactionState() || IsInParallelMode())
 		return false;
-	if (tokens == NULL && !succeeds(attach, NULL))
+	if (tokens == NULL && oauth1_catch(attach, NULL) != NULL)
 	{
 		is_unavailable = true;
 		tokens = NULL;
@@ -307,7 +273,7 @@ note(const char *consumer, const char *token_name, token_event event)
 		return;
 	own->times[event] = now;
 	if (is_available())
-		(void) succeeds(write_times, own);
+		(void) oauth1_catch(write_times, own);
 }
 
 void
@@ -342,7 +308,7 @@ oauth1_shared_token_times(const char *consumer, const char *token_name,
 	token_entry wanted = {.key = make_key(consumer, token_name)};
 
 	if (is_available())
-		(void) succeeds(read_times, &wanted);
+		(void) oauth1_catch(read_times, &wanted);
 	*last_used = wanted.times[TOKEN_USED];
 	*last_refusal = wanted.times[TOKEN_REFUSED];
 }

@@ -1,0 +1,22 @@
+/*
+ * catch.h
+ *	  An error of one operation kept from ending the statement.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#ifndef OAUTH1_CATCH_H
+#define OAUTH1_CATCH_H
+
+#include "utils/elog.h"
+
+/*
+ * Runs the operation and returns NULL, or the error it raised, in the current
+ * memory context.  It runs in a subtransaction, whose abort gives back what an
+ * error in the middle leaves behind (locks, pins, a role that was switched); so
+ * not where none can be started (outside a transaction, in parallel mode).
+ * What says that the whole statement must end is raised on: a cancel, a
+ * statement_timeout, a conflict with recovery.
+ */
+extern ErrorData *oauth1_catch(void (*operation) (void *), void *argument);
+
+#endif							/* OAUTH1_CATCH_H */
