@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
@@ -72,7 +74,7 @@ oauth1_send(const oauth1_composition *composition, const oauth1_message *message
 	oauth1_exchange *exchange;
 	const oauth1_response *response;
 
-	oauth1_compose(composition, message, url, &request);
+	oauth1_compose(composition, message, url, &request, NULL);
 	set_transport(composition->credential, timeout_ms, &request);
 	exchange = oauth1_transfer_run(&request);
 	response = oauth1_transfer_response(exchange);
@@ -127,6 +129,7 @@ finish_call(sql_call *call, FunctionCallInfo fcinfo, const oauth1_message *messa
 
 	composition.credential = oauth1_credential_find(consumer, token);
 	composition.transmission = composition.credential->provider->transmission;
+	composition.timestamp = (int64) time(NULL);
 	oauth1_buffer_init(&octets, CurrentMemoryContext);
 	oauth1_access_api_url(composition.credential, message->url, &octets, &url);
 	exchange = oauth1_send(&composition, message, &url, timeout_ms);

@@ -6,8 +6,6 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include "utils/memutils.h"
 
 #include "ground/arena.h"
@@ -49,7 +47,7 @@ protocol_parameters(const oauth1_composition *composition, const oauth1_message 
 		.consumer_key = credential->consumer_key,
 		.token = token->token,
 		.method = credential->provider->signature_method,
-		.timestamp = (int64) time(NULL),
+		.timestamp = composition->timestamp,
 		.nonce = {nonce, OA1_NONCE_LENGTH},
 		.body_hash = body_hash(credential->provider, message),
 	};
@@ -113,39 +111,41 @@ check_names(oa1_text form, const oauth1_pairs *sent, const char *what)
 	oa1_buffer_free(&name);
 }
 
-/* The base string over the URL's query, the form and the oauth_ parameters (3.4.1). */
-static oa1_text
-base_string(const oauth1_message *message, const oa1_url *url, const oauth1_pairs *sent)
+/* All that is signed: the URL's query, the form and the oauth_ parameters (3.4.1.3.1). */
+static void
+collect_parameters(const oauth1_message *message, const oa1_url *url, const oauth1_pairs *sent,
+				   oa1_parameters *parameters)
 {
-	oa1_parameters parameters;
+	oa1_parameters_init(parameters, oauth1_arena_grow, CurrentMemoryContext, OAUTH1_MAX_TEXT);
+	oauth1_check_core(oa1_parameters_add_form(parameters, url->query), "query of the URL");
+	if (oauth1_message_is_form(message))
+		oauth1_check_core(oa1_parameters_add_form(parameters, message->body), "form");
+	for (size_t i = 0; i < sent->count; i++)
+		oauth1_check_core(oa1_parameters_add(parameters, sent->data[i].name,
+											 sent->data[i].value), "parameter");
+}
+
+static oa1_text
+base_string(const oauth1_message *message, const oa1_url *url, oa1_parameters *parameters)
+{
 	oa1_buffer	out;
 	oa1_status	status;
 
-	oa1_parameters_init(&parameters, oauth1_arena_grow, CurrentMemoryContext, OAUTH1_MAX_TEXT);
-	oauth1_check_core(oa1_parameters_add_form(&parameters, url->query), "query of the URL");
-	if (oauth1_message_is_form(message))
-		oauth1_check_core(oa1_parameters_add_form(&parameters, message->body), "form");
-	for (size_t i = 0; i < sent->count; i++)
-		oauth1_check_core(oa1_parameters_add(&parameters, sent->data[i].name,
-											 sent->data[i].value), "parameter");
 	oauth1_buffer_init(&out, CurrentMemoryContext);
-	status = oa1_base_string(&out, message->http_method, url, &parameters);
+	status = oa1_base_string(&out, message->http_method, url, parameters);
 	oauth1_check_core(status, status == OA1_BAD_METHOD ? "http_method" : "base string");
-	oa1_parameters_free(&parameters);
 	return oa1_buffer_text(&out);
 }
 
+/* ---------------------------------------------------------------- what is sent (3.5) */
+
 static void
-send_in_header(const oauth1_composition *composition, const oa1_url *url,
-			   const oauth1_pairs *sent, oauth1_pairs *headers)
+send_in_header(oa1_text realm, const oauth1_pairs *sent, oauth1_pairs *headers)
 {
 	/* With PLAINTEXT the field holds the secrets. */
 	oa1_buffer *field = oauth1_secret_buffer(CurrentMemoryContext);
 
-	oauth1_check_core(oa1_authorization_write(field,
-											  oauth1_credential_realm(composition->credential,
-																	  url),
-											  sent->data, sent->count), "realm");
+	oauth1_check_core(oa1_authorization_write(field, realm, sent->data, sent->count), "realm");
 	oauth1_pairs_add(headers, OA1_TEXT("Authorization"), oa1_buffer_text(field));
 }
 
@@ -203,24 +203,21 @@ collect_headers(const oauth1_composition *composition, const oauth1_message *mes
 		oauth1_pairs_add(headers, OA1_TEXT("Content-Type"), message->content_type);
 }
 
-void
-oauth1_compose(const oauth1_composition *composition, const oauth1_message *message,
-			   const oa1_url *url, oauth1_request *request)
+static oauth1_transmission
+transmission_of(const oauth1_composition *composition, const oauth1_message *message)
 {
-	oauth1_transmission transmission = composition->transmission;
-	oa1_buffer *signature = oauth1_secret_buffer(CurrentMemoryContext);
-	oauth1_pairs sent;
-	oauth1_pairs headers;
+	if (composition->transmission == OAUTH1_BODY && !oauth1_message_is_form(message))
+		return OAUTH1_QUERY;
+	return composition->transmission;
+}
 
-	if (transmission == OAUTH1_BODY && !oauth1_message_is_form(message))
-		transmission = OAUTH1_QUERY;
-	protocol_parameters(composition, message, &sent);
-	check_names(url->query, &sent, "query of the URL");
-	if (oauth1_message_is_form(message))
-		check_names(message->body, &sent, "form");
-	oauth1_credential_sign(composition->credential, composition->token,
-						   base_string(message, url, &sent), signature);
-	oauth1_pairs_add(&sent, OA1_TEXT("oauth_signature"), oa1_buffer_text(signature));
+/* The request with sent, which includes the signature, in its place. */
+static void
+write_request(const oauth1_composition *composition, const oauth1_message *message,
+			  const oa1_url *url, const oauth1_pairs *sent, oauth1_request *request)
+{
+	oauth1_transmission transmission = transmission_of(composition, message);
+	oauth1_pairs headers;
 
 	collect_headers(composition, message, &headers);
 	request->http_method = message->http_method;
@@ -228,11 +225,113 @@ oauth1_compose(const oauth1_composition *composition, const oauth1_message *mess
 	request->body = message->body;
 	request->has_body = message->has_body;
 	if (transmission == OAUTH1_HEADER)
-		send_in_header(composition, url, &sent, &headers);
+		send_in_header(oauth1_credential_realm(composition->credential, url), sent, &headers);
 	else if (transmission == OAUTH1_QUERY)
-		send_in_query(url, &sent, request);
+		send_in_query(url, sent, request);
 	else
-		send_in_body(message, &sent, request);
+		send_in_body(message, sent, request);
 	request->headers = headers.data;
 	request->header_count = headers.count;
+}
+
+/* ---------------------------------------------------------------- how it was made */
+
+static void
+note_parameter(oauth1_composition_details *details, oa1_pair pair, oauth1_source source)
+{
+	details->parameters[details->parameter_count++] = (oauth1_signed_parameter) {pair, source};
+}
+
+static oa1_text
+form_decoded(oa1_text encoded)
+{
+	oa1_buffer	out;
+
+	oauth1_buffer_init(&out, CurrentMemoryContext);
+	oauth1_check_core(oa1_form_decode(&out, encoded), "form");
+	return out.data ? oa1_buffer_text(&out) : OA1_TEXT("");
+}
+
+static void
+note_form(oauth1_composition_details *details, oa1_text form, oauth1_source source)
+{
+	oa1_pair	pair;
+
+	while (oa1_form_next(&form, &pair))
+		note_parameter(details, (oa1_pair) {form_decoded(pair.name), form_decoded(pair.value)},
+					   source);
+}
+
+static void
+note_protocol(oauth1_composition_details *details, const oa1_pair *pair, bool has_token)
+{
+	oauth1_source source = OAUTH1_SOURCE_PROTOCOL;
+
+	if (oauth1_text_is(pair->name, "oauth_token") && !has_token)
+		source = OAUTH1_SOURCE_OPTION;
+	if (oauth1_text_is(pair->name, "oauth_nonce"))
+		details->nonce = pair->value;
+	if (oauth1_text_is(pair->name, "oauth_body_hash"))
+		details->body_hash = pair->value;
+	note_parameter(details, *pair, source);
+}
+
+/* sent is without the signature; parameters and base string are what was signed. */
+static void
+note_details(const oauth1_composition *composition, const oauth1_message *message,
+			 const oa1_url *url, const oauth1_pairs *sent, oa1_parameters *parameters,
+			 oa1_text base_string, oauth1_composition_details *details)
+{
+	const oauth1_credential_token *token =
+		composition->token ? composition->token : &composition->credential->token;
+	oauth1_pairs masked;
+	oa1_buffer	normalized;
+
+	memset(details, 0, sizeof(*details));
+	details->parameters = palloc(sizeof(oauth1_signed_parameter) * parameters->count);
+	note_form(details, url->query, OAUTH1_SOURCE_QUERY);
+	if (oauth1_message_is_form(message))
+		note_form(details, message->body, OAUTH1_SOURCE_FORM);
+	for (size_t i = 0; i < sent->count; i++)
+		note_protocol(details, &sent->data[i], token->token.data != NULL);
+
+	oauth1_buffer_init(&normalized, CurrentMemoryContext);
+	oauth1_check_core(oa1_parameters_write(parameters, &normalized), "parameter");
+	details->normalized = oa1_buffer_text(&normalized);
+	details->base_string = base_string;
+	details->transmission = transmission_of(composition, message);
+	if (details->transmission == OAUTH1_HEADER)
+		details->realm = oauth1_credential_realm(composition->credential, url);
+
+	oauth1_pairs_init(&masked, sent->count + 1);
+	for (size_t i = 0; i < sent->count; i++)
+		oauth1_pairs_add(&masked, sent->data[i].name, sent->data[i].value);
+	oauth1_pairs_add(&masked, OA1_TEXT("oauth_signature"), OA1_TEXT(OAUTH1_MASK));
+	write_request(composition, message, url, &masked, &details->shown);
+}
+
+/* ---------------------------------------------------------------- putting it together */
+
+void
+oauth1_compose(const oauth1_composition *composition, const oauth1_message *message,
+			   const oa1_url *url, oauth1_request *request, oauth1_composition_details *details)
+{
+	oa1_buffer *signature = oauth1_secret_buffer(CurrentMemoryContext);
+	oa1_parameters parameters;
+	oa1_text	base;
+	oauth1_pairs sent;
+
+	protocol_parameters(composition, message, &sent);
+	check_names(url->query, &sent, "query of the URL");
+	if (oauth1_message_is_form(message))
+		check_names(message->body, &sent, "form");
+	collect_parameters(message, url, &sent, &parameters);
+	base = base_string(message, url, &parameters);
+	oauth1_credential_sign(composition->credential, composition->token, base, signature);
+	if (details != NULL)
+		note_details(composition, message, url, &sent, &parameters, base, details);
+	oa1_parameters_free(&parameters);
+
+	oauth1_pairs_add(&sent, OA1_TEXT("oauth_signature"), oa1_buffer_text(signature));
+	write_request(composition, message, url, &sent, request);
 }

@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -87,6 +89,7 @@ take_step(const token_step *step, oauth1_token_reply *reply)
 		.token = step->token,
 		.transmission = credential->provider->token_transmission,
 		.protocol = &step->protocol,
+		.timestamp = (int64) time(NULL),
 	};
 	char	   *expanded = oauth1_credential_expand(credential, step->endpoint,
 													step->token->token.data, step->endpoint_name);
