@@ -574,7 +574,8 @@ COMMENT ON FUNCTION oauth1._entry_end() IS
     'internal: checks the rows taken in, seals and stores their secrets, wipes them from memory';
 
 CREATE VIEW oauth1.secrets_in AS
-SELECT NULL::text AS consumer, NULL::text AS consumer_secret, NULL::text AS private_key
+SELECT NULL::text AS consumer, NULL::text AS consumer_secret, NULL::text AS private_key,
+       NULL::text AS client_key
 WHERE false;
 COMMENT ON VIEW oauth1.secrets_in IS
     'write-only: COPY oauth1.secrets_in FROM STDIN stores secrets of consumers';

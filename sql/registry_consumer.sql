@@ -128,6 +128,33 @@ SELECT oauth1.create_consumer('reg_key', 'reg_p', 'k', '', private_key => :'pkcs
 SELECT kind, bytes > 0 AS stored FROM pg_temp.secrets('reg_key');
 SELECT oauth1.alter_consumer('reg_key', reset => '{private_key}');
 SELECT kind FROM pg_temp.secrets('reg_key');
+
+-- client keys, of any kind, where the provider shows a certificate the one that it belongs to; never an option afterwards
+\set certificate `openssl req -new -x509 -key test/keys/rsa_pkcs8.pem -subj /CN=client -days 2`
+\set ec_certificate `openssl req -new -x509 -key test/keys/ec_pkcs8.pem -subj /CN=client -days 2`
+SELECT oauth1.create_provider('reg_tls', ARRAY['https://api.example.com'], options => jsonb_build_object('client_certificate', :'certificate'::text));
+CREATE TEMP TABLE client_key (n int, options jsonb);
+INSERT INTO client_key VALUES (1, jsonb_build_object('client_key', :'pkcs8'::text)), (2, jsonb_build_object('client_key', :'pkcs1'::text)),
+    (3, jsonb_build_object('client_key', :'encrypted'::text, 'passphrase', 'open')), (4, jsonb_build_object('client_key', :'encrypted'::text)),
+    (5, jsonb_build_object('client_key', :'encrypted'::text, 'passphrase', 'wrong')), (6, jsonb_build_object('client_key', :'ec'::text)),
+    (7, jsonb_build_object('client_key', :'public'::text)), (8, '{"client_key": ""}'), (9, '{"client_key": null}'), (10, '{"client_key": 1}');
+SELECT n, pg_temp.error_of(format('SELECT oauth1.create_consumer(''reg_tls_%s'', ''reg_tls'', ''k'', options => %L)', n, options)) FROM client_key ORDER BY n;
+SELECT (pg_temp.secrets(name)).*, options FROM oauth1.consumers WHERE name LIKE 'reg\_tls%' ORDER BY name;
+-- the provider's new certificate comes first, then its key
+SELECT oauth1.alter_provider('reg_tls', options => jsonb_build_object('client_certificate', :'ec_certificate'::text || E'\n' || :'certificate'));
+SELECT pg_temp.error_of(format('SELECT oauth1.alter_consumer(''reg_tls_1'', options => %L)', options)) FROM client_key WHERE n IN (1, 6) ORDER BY n;
+SELECT oauth1.alter_provider('reg_tls', reset => '{options}');
+SELECT pg_temp.error_of(format('SELECT oauth1.alter_consumer(''reg_tls_1'', options => %L)', options)) FROM client_key WHERE n IN (1, 6, 7) ORDER BY n;
+-- one passphrase for both keys; reset takes the key away, by either name
+SELECT oauth1.alter_consumer('reg_tls_1', private_key => :'encrypted', options => (SELECT options FROM client_key WHERE n = 3));
+SELECT kind FROM pg_temp.secrets('reg_tls_1');
+SELECT pg_temp.error_of(format('SELECT oauth1.alter_consumer(''reg_tls_1'', options => %L, reset => %L)', options, reset))
+FROM client_key, unnest(ARRAY['{client_key}', '{options}']) AS r(reset) WHERE n = 1;
+SELECT oauth1.alter_consumer('reg_tls_1', private_key => :'encrypted', options => '{"passphrase": "open"}', reset => '{client_key}');
+SELECT oauth1.alter_consumer('reg_tls_2', reset => '{options}');
+SELECT name, (pg_temp.secrets(name)).kind FROM oauth1.consumers WHERE name LIKE 'reg\_tls%' ORDER BY name;
+SELECT oauth1.drop_consumer(name) FROM oauth1.consumers WHERE name LIKE 'reg\_tls%';
+SELECT oauth1.drop_provider('reg_tls');
 SELECT oauth1.drop_consumer('reg_key');
 
 -- tokens

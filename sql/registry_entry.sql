@@ -67,17 +67,20 @@ FROM unnest(ARRAY['UPDATE oauth1.secrets_in SET consumer = NULL', 'DELETE FROM o
 
 -- what is wrong with a row is told by its number, and nothing of the statement is stored
 COPY oauth1.secrets_in FROM STDIN;
-reg_a	PLANTED01	\N
-PLANTED02	PLANTED03	\N
+reg_a	PLANTED01	\N	\N
+PLANTED02	PLANTED03	\N	\N
 \.
 COPY oauth1.secrets_in FROM STDIN;
-\N	PLANTED04	\N
+\N	PLANTED04	\N	\N
 \.
 COPY oauth1.secrets_in FROM STDIN;
-reg_a	\N	\N
+reg_a	\N	\N	\N
 \.
 COPY oauth1.secrets_in FROM STDIN;
-reg_a	\N	PLANTED05
+reg_a	\N	PLANTED05	\N
+\.
+COPY oauth1.secrets_in FROM STDIN;
+reg_a	\N	\N	PLANTED16
 \.
 COPY oauth1.tokens_in FROM STDIN;
 reg_a	x	PLANTED06	PLANTED07

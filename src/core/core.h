@@ -221,6 +221,8 @@ extern bool oa1_method_is_rsa(oa1_method method);
  * {NULL, 0}); never asks a terminal.  *key is the caller's, EVP_PKEY_free.
  */
 extern oa1_status oa1_private_key_read(oa1_text pem, oa1_text passphrase, EVP_PKEY **key);
+/* The same for a key of any kind: a TLS client's, which signs no request. */
+extern oa1_status oa1_client_key_read(oa1_text pem, oa1_text passphrase, EVP_PKEY **key);
 /* PEM: SPKI, PKCS#1 "RSA PUBLIC KEY" or an X.509 certificate. */
 extern oa1_status oa1_public_key_read(oa1_text pem, EVP_PKEY **key);
 /* PKCS#12 (DER octets): the private key in it. */

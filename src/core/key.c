@@ -1,7 +1,7 @@
 /*
  * key.c
- *	  Reads RSA keys (RFC 5849, 3.4.3) in the forms in which services and their
- *	  users keep them.
+ *	  Reads RSA keys (RFC 5849, 3.4.3), and a TLS client's key of any kind, in
+ *	  the forms in which services and their users keep them.
  *
  * OpenSSL wipes its own intermediate copies of a private key; we make none.
  *
@@ -84,20 +84,47 @@ open_text(oa1_text text)
 }
 
 /*
+ * The first private key in pem, of any kind, or NULL: *otherwise then says why.
+ */
+static EVP_PKEY *
+first_private_key(oa1_text pem, oa1_text passphrase, oa1_status *otherwise)
+{
+	asked_passphrase asked = {passphrase, false};
+	EVP_PKEY   *key = NULL;
+	BIO		   *bio = open_text(pem);
+
+	if (bio != NULL)
+		key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &asked);
+	BIO_free(bio);
+	*otherwise = asked.asked ? OA1_KEY_PASSPHRASE : OA1_KEY_UNREADABLE;
+	return key;
+}
+
+/*
  * Reads the first private key in pem.  OA1_OK: *key is the caller's.  Otherwise
  * *key is NULL: OA1_KEY_UNREADABLE, _PASSPHRASE, _NOT_RSA or _TOO_SHORT.
  */
 oa1_status
 oa1_private_key_read(oa1_text pem, oa1_text passphrase, EVP_PKEY **key)
 {
-	asked_passphrase asked = {passphrase, false};
-	EVP_PKEY   *candidate = NULL;
-	BIO		   *bio = open_text(pem);
+	oa1_status	otherwise;
+	EVP_PKEY   *candidate = first_private_key(pem, passphrase, &otherwise);
 
-	if (bio != NULL)
-		candidate = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &asked);
-	BIO_free(bio);
-	return accept_key(candidate, asked.asked ? OA1_KEY_PASSPHRASE : OA1_KEY_UNREADABLE, key);
+	return accept_key(candidate, otherwise, key);
+}
+
+/*
+ * As oa1_private_key_read, for TLS, which knows more kinds (EC, Ed25519) and has
+ * its own view of what is too short.
+ */
+oa1_status
+oa1_client_key_read(oa1_text pem, oa1_text passphrase, EVP_PKEY **key)
+{
+	oa1_status	otherwise;
+
+	*key = first_private_key(pem, passphrase, &otherwise);
+	ERR_clear_error();
+	return *key != NULL ? OA1_OK : otherwise;
 }
 
 /*

@@ -62,7 +62,7 @@ typedef struct consumer_row
 	char		nulls[COLUMNS + 1];
 } consumer_row;
 
-/* What reset may name: a column, or a kind of secret (which it deletes), or the options. */
+/* What reset may name: a column, or a kind of secret, which it deletes. */
 static const struct
 {
 	const char *name;
@@ -77,7 +77,8 @@ static const struct
 	{"max_concurrency", ARGUMENT_MAX_CONCURRENCY, COLUMN_MAX_CONCURRENCY, NULL},
 	{"rate_limit", ARGUMENT_RATE_LIMIT, COLUMN_RATE_LIMIT, NULL},
 	{"limit_group", ARGUMENT_LIMIT_GROUP, COLUMN_LIMIT_GROUP, NULL},
-	{"options", ARGUMENT_OPTIONS, -1, NULL},
+	{"client_key", ARGUMENT_OPTIONS, -1, OAUTH1_CLIENT_KEY},
+	{"options", ARGUMENT_OPTIONS, -1, OAUTH1_CLIENT_KEY},
 };
 
 /* ---------------------------------------------------------------- judging arguments */
@@ -219,15 +220,12 @@ take_secrets(FunctionCallInfo fcinfo)
 		.consumer_secret = secret_argument(fcinfo, ARGUMENT_CONSUMER_SECRET),
 		.private_key = secret_argument(fcinfo, ARGUMENT_PRIVATE_KEY),
 	};
-	oa1_buffer *passphrase = oauth1_secret_buffer(CurrentMemoryContext);
 
-	if (!PG_ARGISNULL(ARGUMENT_OPTIONS) &&
-		oauth1_consumer_options_passphrase(PG_GETARG_JSONB_P(ARGUMENT_OPTIONS), passphrase))
-	{
-		if (secrets.private_key.data == NULL)
-			raise_invalid("options", "A passphrase comes with the private key that it opens.", NULL);
-		secrets.passphrase = oa1_buffer_text(passphrase);
-	}
+	if (!PG_ARGISNULL(ARGUMENT_OPTIONS))
+		oauth1_consumer_options_read(PG_GETARG_JSONB_P(ARGUMENT_OPTIONS), &secrets);
+	if (secrets.passphrase.data != NULL && secrets.private_key.data == NULL &&
+		secrets.client_key.data == NULL)
+		raise_invalid("options", "A passphrase comes with the key that it opens.", NULL);
 	return secrets;
 }
 
@@ -243,6 +241,21 @@ store_private_key(const char *consumer, const char *destination, oa1_text given,
 	oa1_buffer_free(pem);
 }
 
+/* The provider's client_certificate, if there is one, shows which key is meant. */
+static void
+store_client_key(const char *consumer, const char *destination, oa1_text given,
+				 oa1_text passphrase)
+{
+	oauth1_secret_id id = {consumer, "", OAUTH1_CLIENT_KEY};
+	oa1_buffer *pem = oauth1_secret_buffer(CurrentMemoryContext);
+	const oauth1_consumer *row = oauth1_consumer_read(consumer, CurrentMemoryContext);
+	const oauth1_provider *provider = oauth1_provider_read(row->provider, CurrentMemoryContext);
+
+	oauth1_client_key_normalize(given, passphrase, provider->options.client_certificate, pem);
+	oauth1_secret_store(&id, destination, oa1_buffer_text(pem));
+	oa1_buffer_free(pem);
+}
+
 void
 oauth1_consumer_secrets_store(const char *consumer, const oauth1_consumer_secrets *secrets)
 {
@@ -253,6 +266,8 @@ oauth1_consumer_secrets_store(const char *consumer, const oauth1_consumer_secret
 		oauth1_secret_store(&id, destination, secrets->consumer_secret);
 	if (secrets->private_key.data != NULL)
 		store_private_key(consumer, destination, secrets->private_key, secrets->passphrase);
+	if (secrets->client_key.data != NULL)
+		store_client_key(consumer, destination, secrets->client_key, secrets->passphrase);
 }
 
 /* ---------------------------------------------------------------- the table */
@@ -342,6 +357,16 @@ set_arguments(consumer_row *row, FunctionCallInfo fcinfo)
 	}
 }
 
+/* Is what is to be reset given as well?  The client key is one of the options. */
+static bool
+is_given(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		return false;
+	return strcmp(name, "client_key") != 0 ||
+		oauth1_options_have(PG_GETARG_JSONB_P(argument), name);
+}
+
 static void
 reset_one(consumer_row *row, FunctionCallInfo fcinfo, const char *consumer, const char *name)
 {
@@ -352,7 +377,7 @@ reset_one(consumer_row *row, FunctionCallInfo fcinfo, const char *consumer, cons
 
 		if (strcmp(resettable[i].name, name) != 0)
 			continue;
-		if (!PG_ARGISNULL(resettable[i].argument))
+		if (is_given(fcinfo, resettable[i].argument, name))
 			oauth1_raise_given_and_reset(name);
 		if (id.kind != NULL)
 			oauth1_secret_delete(&id);
@@ -365,7 +390,7 @@ reset_one(consumer_row *row, FunctionCallInfo fcinfo, const char *consumer, cons
 	}
 	oauth1_raise_cannot_reset(name,
 							  "consumer_secret, vars, private_key, callback, max_concurrency, "
-							  "rate_limit, limit_group and options");
+							  "rate_limit, limit_group, client_key and options");
 }
 
 static void
@@ -406,7 +431,7 @@ PG_FUNCTION_INFO_V1(oauth1_create_consumer);
 /*
  * create_consumer(...): 42704 where there is no such provider, 42710 where there
  * is such a consumer, 22023 or OA003 for arguments that cannot be, OA001 for a
- * private key that cannot sign.
+ * private key that cannot sign, or a client key that is not the certificate's.
  */
 Datum
 oauth1_create_consumer(PG_FUNCTION_ARGS)

@@ -211,6 +211,8 @@ read_rows(oauth1_credential *credential, const credential_key *key)
 		read_token(credential);
 	credential->consumer_secret = read_secret(credential, "", OAUTH1_CONSUMER_SECRET);
 	credential->private_key = read_secret(credential, "", OAUTH1_PRIVATE_KEY);
+	if (credential->provider->options.client_certificate != NULL)
+		credential->client_key = read_secret(credential, "", OAUTH1_CLIENT_KEY);
 }
 
 /* ---------------------------------------------------------------- making it ready */
@@ -393,7 +395,7 @@ oauth1_credential_find_consumer(const char *consumer, const char *token_name)
 	return find(&key);
 }
 
-/* ---------------------------------------------------------------- session handle */
+/* ---------------------------------------------------------------- secrets that sign nothing */
 
 bool
 oauth1_credential_session_handle(const oauth1_credential *credential, oa1_buffer *out)
@@ -404,5 +406,23 @@ oauth1_credential_session_handle(const oauth1_credential *credential, oa1_buffer
 	if (credential->session_handle == NULL)
 		return false;
 	oauth1_secret_open(&id, credential->session_handle, credential->destination, out);
+	return true;
+}
+
+bool
+oauth1_credential_client_key(const oauth1_credential *credential, oa1_buffer *out)
+{
+	oauth1_secret_id id = {credential->consumer->name, "", OAUTH1_CLIENT_KEY};
+
+	if (credential->provider->options.client_certificate == NULL)
+		return false;
+	if (credential->client_key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OAUTH1_KEY),
+				 errmsg("consumer \"%s\" has no client key", credential->consumer->name),
+				 errdetail("Provider \"%s\" is shown a client certificate, which takes its key.",
+						   credential->provider->name),
+				 errhint("Set it with COPY oauth1.secrets_in (consumer, client_key), or as client_key in options of oauth1.alter_consumer.")));
+	oauth1_secret_open(&id, credential->client_key, credential->destination, out);
 	return true;
 }

@@ -41,6 +41,7 @@ typedef struct oauth1_credential
 	oauth1_sealed *consumer_secret; /* NULL: none stored */
 	oauth1_sealed *private_key;
 	oauth1_sealed *session_handle;	/* of the access token */
+	oauth1_sealed *client_key;	/* read only where the provider has a client_certificate */
 	char	   *destination;	/* where its secrets may go, now */
 	EVP_PKEY   *key;			/* parsed at the first RSA signature */
 } oauth1_credential;
@@ -79,6 +80,13 @@ extern void oauth1_credential_forget_signer(const oauth1_credential *credential)
  */
 extern bool oauth1_credential_session_handle(const oauth1_credential *credential,
 											 oa1_buffer *out);
+
+/*
+ * Opens the key of the provider's client_certificate into out, a secret buffer;
+ * false where the provider has none, so that no certificate is shown.  OA001
+ * where the consumer has no such key, OA005 where it cannot be opened.
+ */
+extern bool oauth1_credential_client_key(const oauth1_credential *credential, oa1_buffer *out);
 
 /* A URL template of the provider for this consumer and token, palloc'd in UTF-8. */
 extern char *oauth1_credential_expand(const oauth1_credential *credential, const char *template,

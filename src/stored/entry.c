@@ -219,7 +219,7 @@ consumer_of(const entry *entry, size_t row)
 	return consumer;
 }
 
-/* secrets_in: consumer, consumer_secret, private_key. */
+/* secrets_in: consumer, consumer_secret, private_key, client_key. */
 static void
 store_consumer_secrets(const entry *entry, size_t row)
 {
@@ -227,11 +227,13 @@ store_consumer_secrets(const entry *entry, size_t row)
 	oauth1_consumer_secrets secrets = {
 		.consumer_secret = secret_of(entry, row, 1),
 		.private_key = secret_of(entry, row, 2),
+		.client_key = secret_of(entry, row, 3),
 	};
 	oauth1_query query;
 
-	if (secrets.consumer_secret.data == NULL && secrets.private_key.data == NULL)
-		raise_missing("consumer_secret or private_key");
+	if (secrets.consumer_secret.data == NULL && secrets.private_key.data == NULL &&
+		secrets.client_key.data == NULL)
+		raise_missing("consumer_secret, private_key or client_key");
 	oauth1_query_begin(&query);
 	oauth1_consumer_secrets_store(consumer, &secrets);
 	oauth1_query_end(&query);

@@ -39,6 +39,7 @@
 #include "ground/arena.h"
 #include "ground/errors.h"
 #include "ground/header.h"
+#include "ground/jsonb_params.h"
 #include "stored/options.h"
 #include "stored/placeholder.h"
 
@@ -333,13 +334,29 @@ oauth1_provider_options_check(const oauth1_provider_options *options)
 
 /* ---------------------------------------------------------------- a consumer's */
 
-bool
-oauth1_consumer_options_passphrase(Jsonb *options, oa1_buffer *out)
+/* Where the option's value goes; 22023 for any other key. */
+static oa1_text *
+consumer_option(const JsonbValue *key, oauth1_consumer_secrets *secrets)
+{
+	oa1_text	name = {key->val.string.val, key->val.string.len};
+
+	if (oauth1_text_is(name, "client_key"))
+		return &secrets->client_key;
+	if (oauth1_text_is(name, "passphrase"))
+		return &secrets->passphrase;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown option \"%.*s\"", key->val.string.len, key->val.string.val),
+			 errhint("The options of a consumer are client_key and passphrase.")));
+	return NULL;
+}
+
+void
+oauth1_consumer_options_read(Jsonb *options, oauth1_consumer_secrets *secrets)
 {
 	JsonbIterator *iterator;
 	JsonbValue	key;
 	JsonbValue	value;
-	bool		given = false;
 
 	if (!JB_ROOT_IS_OBJECT(options))
 		ereport(ERROR,
@@ -349,17 +366,23 @@ oauth1_consumer_options_passphrase(Jsonb *options, oa1_buffer *out)
 	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
 	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
 	{
+		oa1_text   *place = consumer_option(&key, secrets);
+		oa1_buffer *buffer = oauth1_secret_buffer(CurrentMemoryContext);
+
 		(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_VALUE */
-		if (key.val.string.len != strlen("passphrase") ||
-			memcmp(key.val.string.val, "passphrase", key.val.string.len) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("unknown option \"%.*s\"", key.val.string.len, key.val.string.val),
-					 errhint("The options of a consumer are passphrase.")));
 		if (value.type != jbvString)
-			raise_wrong_type("passphrase", "a string");
-		oauth1_secret_append(out, value.val.string.val, value.val.string.len);
-		given = true;
+			raise_wrong_type(pnstrdup(key.val.string.val, key.val.string.len), "a string");
+		(void) oa1_buffer_reserve(buffer, 1);	/* so that an empty one is given */
+		oauth1_secret_append(buffer, value.val.string.val, value.val.string.len);
+		*place = oa1_buffer_text(buffer);
 	}
-	return given;
+}
+
+bool
+oauth1_options_have(Jsonb *options, const char *key)
+{
+	JsonbValue	value;
+
+	return JB_ROOT_IS_OBJECT(options) &&
+		getKeyJsonValueFromContainer(&options->root, key, strlen(key), &value) != NULL;
 }

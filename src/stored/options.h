@@ -8,7 +8,7 @@
 #ifndef OAUTH1_OPTIONS_H
 #define OAUTH1_OPTIONS_H
 
-#include "stored/definition.h"
+#include "stored/registry.h"
 
 /*
  * Fills *out, in the current context.  An unknown key (the hint lists the known)
@@ -23,10 +23,14 @@ extern void oauth1_provider_options_read(Jsonb *options, oauth1_provider_options
 extern void oauth1_provider_options_check(const oauth1_provider_options *options);
 
 /*
- * The one consumer option there is: passphrase, of the private key that comes
- * with it.  It is appended to out, never stored, and true is returned; false
- * where it is not given.  An unknown key is 22023.
+ * The options of a consumer are secrets, which are not stored as options:
+ * client_key, and passphrase, of the keys that come with it.  Fills in those
+ * that are given, in memory of the current context that is wiped with it.  An
+ * unknown key is 22023.
  */
-extern bool oauth1_consumer_options_passphrase(Jsonb *options, oa1_buffer *out);
+extern void oauth1_consumer_options_read(Jsonb *options, oauth1_consumer_secrets *secrets);
+
+/* Has the object that key? */
+extern bool oauth1_options_have(Jsonb *options, const char *key);
 
 #endif							/* OAUTH1_OPTIONS_H */

@@ -15,6 +15,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "ground/arena.h"
 #include "ground/errors.h"
@@ -105,4 +106,42 @@ oauth1_private_key_normalize(oa1_text given, oa1_text passphrase, oa1_buffer *ou
 	EVP_PKEY_free(key);
 	oauth1_check_core(status, "private key");
 	oauth1_check_core(out->status, "private key");
+}
+
+/* ---------------------------------------------------------------- a TLS client's */
+
+/* Is it the key of the first certificate, which is the client's own (RFC 8446, 4.4.2)? */
+static bool
+fits_certificate(EVP_PKEY *key, const char *certificates)
+{
+	BIO		   *bio = BIO_new_mem_buf(certificates, -1);
+	X509	   *own = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	bool		fits = own != NULL && X509_check_private_key(own, key) == 1;
+
+	X509_free(own);
+	BIO_free(bio);
+	ERR_clear_error();
+	return fits;
+}
+
+void
+oauth1_client_key_normalize(oa1_text given, oa1_text passphrase, const char *certificates,
+							oa1_buffer *out)
+{
+	EVP_PKEY   *key = NULL;
+	oa1_status	status = oa1_client_key_read(given, passphrase, &key);
+	bool		fits = status != OA1_OK || certificates == NULL ||
+		fits_certificate(key, certificates);
+
+	if (status == OA1_OK && fits && !write_pem(key, out))
+		status = OA1_CRYPTO;
+	EVP_PKEY_free(key);
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_OAUTH1_KEY),
+				 errmsg("client key does not fit the client certificate"),
+				 errdetail("The first certificate in the provider's option client_certificate is of another key."),
+				 errhint("Where both change, alter the provider first.")));
+	oauth1_check_core(status, "client key");
+	oauth1_check_core(out->status, "client key");
 }

@@ -17,4 +17,12 @@
  */
 extern void oauth1_private_key_normalize(oa1_text given, oa1_text passphrase, oa1_buffer *out);
 
+/*
+ * The same for a TLS client's key, of any kind that OpenSSL reads: PEM alone.
+ * certificates (PEM; NULL: none is known) is the chain to be shown with it:
+ * OA001 where the key is not that of its first certificate.
+ */
+extern void oauth1_client_key_normalize(oa1_text given, oa1_text passphrase,
+										const char *certificates, oa1_buffer *out);
+
 #endif							/* OAUTH1_PRIVATE_KEY_H */

@@ -96,12 +96,14 @@ typedef struct oauth1_consumer_secrets
 {
 	oa1_text	consumer_secret;
 	oa1_text	private_key;	/* PEM, or a PKCS#12 file in Base64 */
-	oa1_text	passphrase;		/* of private_key */
+	oa1_text	client_key;		/* PEM: of the provider's client_certificate */
+	oa1_text	passphrase;		/* of either key, where it is encrypted */
 } oauth1_consumer_secrets;
 
 /*
  * Seals and stores those that are given, for the consumer's present destination;
- * OA001 for an unusable private key.  Inside an oauth1_query.
+ * OA001 for a key that cannot be used, or is not the client certificate's.
+ * Inside an oauth1_query.
  */
 extern void oauth1_consumer_secrets_store(const char *consumer,
 										  const oauth1_consumer_secrets *secrets);

@@ -75,10 +75,13 @@ unlike(slurp_file($node->logfile), qr/\Q$OAuth1::Shop::secrets{$_}\E/, "the $_ s
 
 # ------------------------------------------------------------------ refused by us
 
-like(copy_in('secrets_in', [ 'shop', planted(), '\N' ], [ planted(), planted(), '\N' ]),
+like(copy_in('secrets_in', [ 'shop', planted(), '\N', '\N' ], [ planted(), planted(), '\N', '\N' ]),
 	qr/OA007.*row 2 of oauth1\.secrets_in/s, 'a row that names no consumer');
-like(copy_in('secrets_in', [ 'shop', planted(), planted() ]), qr/OA001.*row 1/s, 'a private key that is none');
-like(copy_in('secrets_in', [ '\N', planted(), '\N' ]), qr/22004.*row 1/s, 'no consumer');
+like(copy_in('secrets_in', [ 'shop', planted(), planted(), '\N' ]), qr/OA001.*row 1/s, 'a private key that is none');
+like(copy_in('secrets_in (consumer, consumer_secret, private_key)', [ 'shop', planted(), planted() ]),
+	qr/OA001.*row 1/s, 'the same without the last column');
+like(copy_in('secrets_in', [ 'shop', planted(), '\N', planted() ]), qr/OA001.*row 1/s, 'a client key that is none');
+like(copy_in('secrets_in', [ '\N', planted(), '\N', '\N' ]), qr/22004.*row 1/s, 'no consumer');
 like(copy_in('tokens_in', [ 'shop', planted() x 10, planted(), planted() ]), qr/22023.*row 1/s, 'a name that is too long');
 like(copy_in('tokens_in', [ 'shop', planted(), '\N', planted() ]), qr/22004.*row 1/s, 'no token');
 like(copy_in('tokens_in', [ 'shop', planted(), '', planted() ]), qr/22023.*row 1/s, 'an empty token');

@@ -71,6 +71,24 @@ test_private(void)
 	check_file(oa1_private_key_read, "rsa512_private.pem", NONE, OA1_KEY_TOO_SHORT);
 }
 
+/* Of any kind and length, since TLS has its own say. */
+static void
+test_client(void)
+{
+	EVP_PKEY   *rsa = reference;
+
+	check_file(oa1_client_key_read, "rsa2048_pkcs8.pem", NONE, OA1_OK);
+	check_file(oa1_client_key_read, "rsa2048_encrypted.pem", PASSPHRASE, OA1_OK);
+	check_file(oa1_client_key_read, "rsa2048_encrypted.pem", NONE, OA1_KEY_PASSPHRASE);
+	check_file(oa1_client_key_read, "rsa2048_encrypted.pem", OA1_TEXT("wrong"), OA1_KEY_PASSPHRASE);
+	check_file(oa1_client_key_read, "rsa2048_spki.pem", NONE, OA1_KEY_UNREADABLE);
+	check_file(oa1_client_key_read, "rsa2048_certificate.pem", NONE, OA1_KEY_UNREADABLE);
+	reference = NULL;
+	check_file(oa1_client_key_read, "ec_private.pem", NONE, OA1_OK);
+	check_file(oa1_client_key_read, "rsa512_private.pem", NONE, OA1_OK);
+	reference = rsa;
+}
+
 static void
 test_public(void)
 {
@@ -167,6 +185,7 @@ test_key(void)
 	CHECK_STATUS(oa1_public_key_read(pem, &reference), OA1_OK);
 	free((void *) pem.data);
 	test_private();
+	test_client();
 	test_public();
 	test_pkcs12();
 	test_pasted();
