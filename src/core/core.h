@@ -158,6 +158,13 @@ typedef struct oa1_url
 /* Appends to out; url points into out, and is good until out changes again. */
 extern oa1_status oa1_url_parse(oa1_text input, oa1_buffer *out, oa1_url *url);
 
+/*
+ * Appends what a reference (of a Location or Link field, or a body) means beside
+ * base (RFC 3986, 5.2), without its fragment: dot segments are removed, all else
+ * is as given, to be judged by oa1_url_parse.  out is not the buffer base lies in.
+ */
+extern oa1_status oa1_url_resolve(const oa1_url *base, oa1_text reference, oa1_buffer *out);
+
 /* True where both have the same scheme, host and effective port. */
 extern bool oa1_url_same_origin(const oa1_url *a, const oa1_url *b);
 /* True where url has prefix's origin and its path lies at or below prefix's, on segment bounds. */

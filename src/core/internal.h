@@ -123,6 +123,9 @@ oa1_text_equal(oa1_text a, oa1_text b)
 /* RFC 9110, 5.6.2: what a method and a header's parameter name are made of. */
 extern bool oa1_is_token(oa1_text text);
 
+/* OA1_URL_CONTROL or _BACKSLASH where an octet is in text that may stand nowhere in a URL. */
+extern oa1_status oa1_url_check_octets(oa1_text text);
+
 /* As qsort's, with what the comparison needs to know. */
 typedef int (*oa1_compare) (const void *a, const void *b, const void *context);
 extern void oa1_sort(void *base, size_t count, size_t size, oa1_compare compare,

@@ -32,8 +32,8 @@ check_octet(unsigned char c)
 	return c == '\\' ? OA1_URL_BACKSLASH : OA1_OK;
 }
 
-static oa1_status
-check_octets(oa1_text text)
+oa1_status
+oa1_url_check_octets(oa1_text text)
 {
 	oa1_status	status = OA1_OK;
 
@@ -408,7 +408,7 @@ cut_authority(oa1_text *rest, authority *found)
 	}
 	text = (oa1_text) {rest->data, length_before(*rest, '/')};
 	text = cut(rest, length_before(text, '?'));
-	status = check_octets(text);
+	status = oa1_url_check_octets(text);
 	return status == OA1_OK ? read_authority(text, found) : status;
 }
 
@@ -428,7 +428,7 @@ oa1_url_parse(oa1_text input, oa1_buffer *out, oa1_url *url)
 	oa1_text	rest = cut(&fragment, length_before(input, '#'));
 	oa1_text	scheme;
 	authority	found;
-	oa1_status	status = check_octets(fragment);
+	oa1_status	status = oa1_url_check_octets(fragment);
 
 	if (status == OA1_OK)
 		status = read_scheme(&rest, &scheme);

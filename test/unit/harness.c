@@ -19,6 +19,7 @@ extern void test_buffer(void);
 extern void test_percent(void);
 extern void test_form(void);
 extern void test_url(void);
+extern void test_reference(void);
 extern void test_parameters(void);
 extern void test_sort(void);
 extern void test_base_string(void);
@@ -40,6 +41,7 @@ static const struct
 	{"percent", test_percent},
 	{"form", test_form},
 	{"url", test_url},
+	{"reference", test_reference},
 	{"parameters", test_parameters},
 	{"sort", test_sort},
 	{"base_string", test_base_string},

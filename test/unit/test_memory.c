@@ -83,6 +83,26 @@ run_header(memory *m)
 }
 
 static oa1_status
+run_resolve(memory *m)
+{
+	char		long_path[400];
+	memory		of_base = {0};
+	oa1_buffer	base_octets;
+	oa1_buffer	out;
+	oa1_url		base;
+	oa1_status	status;
+
+	memset(long_path, 'a', sizeof(long_path));
+	oa1_buffer_init(&base_octets, memory_grow, &of_base, SIZE_MAX);
+	CHECK_STATUS(oa1_url_parse(OA1_TEXT("http://h/b/c?q"), &base_octets, &base), OA1_OK);
+	oa1_buffer_init(&out, memory_grow, m, SIZE_MAX);
+	status = oa1_url_resolve(&base, (oa1_text) {long_path, sizeof(long_path)}, &out);
+	oa1_buffer_free(&out);
+	oa1_buffer_free(&base_octets);
+	return status;
+}
+
+static oa1_status
 run_verify(memory *m)
 {
 	oa1_signer	signer;
@@ -160,6 +180,7 @@ test_memory(void)
 	CHECK(vectors_each(fail_each) > 30);
 	fail_each_of("token reply", run_reply);
 	fail_each_of("header", run_header);
+	fail_each_of("resolve", run_resolve);
 	fail_each_of("verify", run_verify);
 	about("all");
 	CHECK(failures > 100);
