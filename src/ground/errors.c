@@ -117,6 +117,8 @@ raise_too_large(const oauth1_outcome *outcome, const char *host)
 			(errcode(ERRCODE_OAUTH1_RESPONSE_TOO_LARGE),
 			 errmsg("response of \"%s\" is too large", host),
 			 errdetail("%s %s", outcome->reason, what_is_known(outcome)),
+			 outcome->all_too_large ?
+			 errhint("The limit on all of a session is oauth1.max_memory; a lower concurrency needs less.") :
 			 errhint("The limit on a body is oauth1.max_response_size.")));
 }
 

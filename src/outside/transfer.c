@@ -20,12 +20,13 @@
  */
 #include "postgres.h"
 
-#include <netinet/in.h>
+#include <arpa/inet.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #include "utils/memutils.h"
 
+#include "ground/settings.h"
 #include "outside/address.h"
 #include "outside/transfer_private.h"
 #include "outside/transfer_sockets.h"
@@ -48,6 +49,9 @@ typedef struct owner
 static oauth1_exchange *kept_exchanges = NULL;
 static int	kept_count = 0;
 
+/* Octets that the bodies of all exchanges take. */
+static size_t body_memory = 0;
+
 /* ---------------------------------------------------------------- memory */
 
 /* An oa1_grow over malloc: libcurl's callbacks may not palloc. */
@@ -60,6 +64,33 @@ malloc_grow(void *context, void *old, size_t old_size, size_t new_size)
 		return NULL;
 	}
 	return malloc(new_size);
+}
+
+/*
+ * The same for the body of an exchange, which is the context: all bodies of the
+ * session together stay within oauth1.max_memory.
+ */
+static void *
+body_grow(void *context, void *old, size_t old_size, size_t new_size)
+{
+	oauth1_exchange *exchange = context;
+	void	   *grown;
+
+	if (new_size == 0)
+	{
+		body_memory -= old_size;
+		free(old);
+		return NULL;
+	}
+	if (new_size + body_memory > (size_t) oauth1_max_memory * 1024)
+	{
+		exchange->all_too_large = true;
+		return NULL;
+	}
+	grown = malloc(new_size);
+	if (grown != NULL)
+		body_memory += new_size;
+	return grown;
 }
 
 /* ---------------------------------------------------------------- callbacks */
@@ -79,6 +110,19 @@ resolver_starts(void *resolver, void *reserved, void *argument)
 	return 0;
 }
 
+/* Notes the address that a socket is opened to. */
+static void
+note_address(oauth1_exchange *exchange, const struct sockaddr *address)
+{
+	const void *number = address->sa_family == AF_INET6 ?
+		(const void *) &((const struct sockaddr_in6 *) address)->sin6_addr :
+		(const void *) &((const struct sockaddr_in *) address)->sin_addr;
+
+	if (inet_ntop(address->sa_family, number, exchange->address,
+				  sizeof(exchange->address)) == NULL)
+		exchange->address[0] = '\0';
+}
+
 /* CURLOPT_OPENSOCKETFUNCTION: the address rule, on what the name resolved to. */
 static curl_socket_t
 open_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
@@ -90,6 +134,7 @@ open_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
 		exchange->repeat_refused = true;
 		return CURL_SOCKET_BAD;
 	}
+	exchange->stage = OAUTH1_STAGE_CONNECT;
 	if (exchange->judge_address &&
 		!oauth1_address_is_allowed(&address->addr, exchange->allow_private))
 	{
@@ -98,6 +143,7 @@ open_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
 	}
 	exchange->connected_anew = true;
 	exchange->address_refused = false;
+	note_address(exchange, &address->addr);
 	return oauth1_sockets_open(address);
 }
 
@@ -122,7 +168,33 @@ before_sending(void *argument, char *remote_ip, char *local_ip, int remote_port,
 		return CURL_PREREQFUNC_ABORT;
 	}
 	exchange->sent = true;
+	exchange->sent_at = oauth1_monotonic_us();
+	exchange->stage = OAUTH1_STAGE_SEND;
+	strlcpy(exchange->address, remote_ip, sizeof(exchange->address));
 	return CURL_PREREQFUNC_OK;
+}
+
+/*
+ * CURLOPT_READFUNCTION: the next octets of a body that has a source.  Not one
+ * more than was announced, and a source that ends before ends the exchange.
+ */
+static size_t
+body_wanted(char *to, size_t size, size_t count, void *argument)
+{
+	oauth1_exchange *exchange = argument;
+	size_t		room = Min(size * count, exchange->source_left);
+	size_t		length;
+
+	if (room == 0)
+		return 0;
+	length = exchange->source->read(exchange->source, to, room);
+	if (length == 0 || length > room)
+	{
+		exchange->source_failed = true;
+		return CURL_READFUNC_ABORT;
+	}
+	exchange->source_left -= length;
+	return length;
 }
 
 /* Appends what came; false: it could not, and the exchange says why. */
@@ -130,10 +202,10 @@ static bool
 keep_octets(oauth1_exchange *exchange, oa1_buffer *buffer, const char *data, size_t length)
 {
 	oa1_buffer_append(buffer, data, length);
-	if (buffer->status == OA1_OUT_OF_MEMORY)
-		exchange->no_memory = true;
-	else if (buffer->status != OA1_OK)
+	if (buffer->status == OA1_TOO_LONG || exchange->all_too_large)
 		exchange->too_large = true;
+	else if (buffer->status != OA1_OK)
+		exchange->no_memory = true;
 	return buffer->status == OA1_OK;
 }
 
@@ -161,6 +233,8 @@ static void
 begin_response(oauth1_exchange *exchange, int status)
 {
 	exchange->status = status >= 200 ? status : 0;
+	if (exchange->status != 0)
+		exchange->stage = OAUTH1_STAGE_ANSWER;
 	exchange->headers_whole = false;
 	oa1_buffer_reset(&exchange->head);
 }
@@ -221,6 +295,9 @@ set_callbacks(oauth1_exchange *exchange, CURLcode *code)
 	OAUTH1_SET(CURLOPT_CLOSESOCKETDATA, NULL);
 	OAUTH1_SET(CURLOPT_PREREQFUNCTION, before_sending);
 	OAUTH1_SET(CURLOPT_PREREQDATA, exchange);
+	/* Always set: libcurl's own would read the backend's standard input. */
+	OAUTH1_SET(CURLOPT_READFUNCTION, body_wanted);
+	OAUTH1_SET(CURLOPT_READDATA, exchange);
 	OAUTH1_SET(CURLOPT_HEADERFUNCTION, header_came);
 	OAUTH1_SET(CURLOPT_HEADERDATA, exchange);
 	OAUTH1_SET(CURLOPT_WRITEFUNCTION, body_came);
@@ -272,6 +349,14 @@ clear_exchange(oauth1_exchange *exchange)
 	exchange->easy = easy;
 }
 
+/* Frees a cleared exchange with its handle and the TLS sessions of that. */
+static void
+free_exchange(oauth1_exchange *exchange)
+{
+	curl_easy_cleanup(exchange->easy);
+	free(exchange);
+}
+
 /* Keeps a cleared exchange for the next, or frees it where enough are kept. */
 static void
 give_back(oauth1_exchange *exchange)
@@ -279,8 +364,7 @@ give_back(oauth1_exchange *exchange)
 	clear_exchange(exchange);
 	if (kept_count >= KEPT_HANDLES)
 	{
-		curl_easy_cleanup(exchange->easy);
-		free(exchange);
+		free_exchange(exchange);
 		return;
 	}
 	exchange->next_kept = kept_exchanges;
@@ -321,6 +405,18 @@ own_exchange(void)
 	return owner->exchange;
 }
 
+/* How far it came: of TLS no callback tells. */
+static oauth1_stage
+reached_stage(const oauth1_exchange *exchange)
+{
+	curl_off_t	connected = 0;
+
+	if (exchange->stage != OAUTH1_STAGE_CONNECT)
+		return exchange->stage;
+	curl_easy_getinfo(exchange->easy, CURLINFO_CONNECT_TIME_T, &connected);
+	return connected > 0 ? OAUTH1_STAGE_TLS : OAUTH1_STAGE_CONNECT;
+}
+
 /* Takes an exchange out of flight, with all that is known of it. */
 static void
 finish(oauth1_exchange *exchange, CURLcode code)
@@ -331,6 +427,9 @@ finish(oauth1_exchange *exchange, CURLcode code)
 	curl_easy_getinfo(exchange->easy, CURLINFO_TOTAL_TIME_T, &elapsed);
 	response->elapsed_ms = elapsed / 1000.0;
 	response->reused = exchange->sent && !exchange->connected_anew;
+	response->stage = reached_stage(exchange);
+	response->sent_at = exchange->sent_at;
+	response->address = exchange->address;
 	if (exchange->in_flight)
 		oauth1_wait_remove(exchange->easy);
 	exchange->in_flight = false;
@@ -338,6 +437,17 @@ finish(oauth1_exchange *exchange, CURLcode code)
 	oauth1_exchange_set_outcome(exchange, code);
 	/* The backend's own TLS connection reads the same queue. */
 	ERR_clear_error();
+}
+
+/* The body's source, at its beginning, where there is one. */
+static void
+take_source(oauth1_exchange *exchange, oauth1_body_source *source)
+{
+	if (source == NULL)
+		return;
+	source->rewind(source);
+	exchange->source = source;
+	exchange->source_left = source->length;
 }
 
 oauth1_exchange *
@@ -352,8 +462,10 @@ oauth1_transfer_start(const oauth1_request *request)
 	exchange->allow_private = request->allow_private_addresses;
 	exchange->through_proxy = request->proxy[0] != '\0';
 	exchange->judge_address = !exchange->through_proxy || !request->proxy_is_trusted;
+	exchange->has_certificate = request->client_certificate != NULL;
+	take_source(exchange, request->body_source);
 	oa1_buffer_init(&exchange->head, malloc_grow, NULL, MAX_HEADER_OCTETS);
-	oa1_buffer_init(&exchange->body, malloc_grow, NULL, request->max_response_size);
+	oa1_buffer_init(&exchange->body, body_grow, exchange, request->max_response_size);
 	set_callbacks(exchange, &code);
 	oauth1_exchange_set_options(exchange, request, &code);
 	if (code == CURLE_OK && request->deadline <= oauth1_monotonic_us())
@@ -391,6 +503,37 @@ oauth1_transfer_drive(int64 until)
 	do
 		oauth1_wait_once(until);
 	while (finish_done() == 0 && oauth1_monotonic_us() < until);
+}
+
+void
+oauth1_transfer_wait(int64 until)
+{
+	bool		latch_set;
+
+	oauth1_wait_prepare();
+	do
+		latch_set = oauth1_wait_once(until);
+	while (finish_done() == 0 && !latch_set && oauth1_monotonic_us() < until);
+}
+
+bool
+oauth1_transfer_has_room(void)
+{
+	return oauth1_wait_has_room();
+}
+
+void
+oauth1_transfer_drop_connections(void)
+{
+	while (kept_exchanges)
+	{
+		oauth1_exchange *exchange = kept_exchanges;
+
+		kept_exchanges = exchange->next_kept;
+		free_exchange(exchange);
+	}
+	kept_count = 0;
+	oauth1_wait_drop();
 }
 
 bool

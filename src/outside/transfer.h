@@ -29,8 +29,29 @@
 #include "ground/errors.h"
 
 /*
- * What is to be sent.  Everything is copied at the start but the body, which
- * must stay where it is until the exchange is done or ended.
+ * A body that is made while it is sent, of a length that is known before.  It is
+ * called from libcurl: neither function may throw or palloc.
+ */
+typedef struct oauth1_body_source oauth1_body_source;
+
+struct oauth1_body_source
+{
+	size_t		length;			/* of the whole body: its Content-Length */
+
+	/*
+	 * Writes the next octets, at most room, and returns how many: at least one
+	 * as long as there are any.
+	 */
+	size_t		(*read) (oauth1_body_source *source, char *to, size_t room);
+
+	/* Goes back to the beginning.  Called once at the start of an exchange. */
+	void		(*rewind) (oauth1_body_source *source);
+};
+
+/*
+ * What is to be sent.  Everything is copied at the start but the body, its
+ * source and the client's key, which must stay where they are until the exchange
+ * is done or ended.
  */
 typedef struct oauth1_request
 {
@@ -40,6 +61,7 @@ typedef struct oauth1_request
 	size_t		header_count;
 	oa1_text	body;
 	bool		has_body;		/* POST, PUT and PATCH send an empty one in any case */
+	oauth1_body_source *body_source;	/* the body instead; NULL: none */
 
 	int			connect_timeout_ms; /* name, connection and TLS together; 0: the deadline's */
 	int64		deadline;		/* on oauth1_monotonic_us's clock */
@@ -51,12 +73,27 @@ typedef struct oauth1_request
 	bool		proxy_is_trusted;	/* the superuser's: its own address is not judged */
 	const char *ca_file;		/* PEM; "": the system's */
 	oa1_text	ca_pem;			/* the certificates themselves; length 0: ca_file */
+	const char *client_certificate; /* PEM, its chain after it; NULL: none */
+	oa1_text	client_key;		/* PEM, not encrypted; not copied */
 } oauth1_request;
+
+/* How far an exchange came: what it was at when it ended. */
+typedef enum oauth1_stage
+{
+	OAUTH1_STAGE_RESOLVE,		/* the name had no address yet */
+	OAUTH1_STAGE_CONNECT,		/* no connection to any of its addresses */
+	OAUTH1_STAGE_TLS,			/* connected; TLS, or the proxy's tunnel, not yet agreed on */
+	OAUTH1_STAGE_SEND,			/* sent, wholly or in part; no status came */
+	OAUTH1_STAGE_ANSWER			/* a status came */
+} oauth1_stage;
 
 /* What came back.  All texts belong to the exchange and are wiped with it. */
 typedef struct oauth1_response
 {
 	oauth1_outcome outcome;
+	oauth1_stage stage;
+	int64		sent_at;		/* when sending began, oauth1_monotonic_us's; 0: not sent */
+	const char *address;		/* of the peer, which can be a proxy; "": none was spoken to */
 	bool		reused;			/* the connection had served an exchange before */
 	double		elapsed_ms;		/* of libcurl's own work, from start to end */
 	const oa1_pair *headers;	/* names as they came; folded lines joined; no trailers */
@@ -83,6 +120,26 @@ extern oauth1_exchange *oauth1_transfer_start(const oauth1_request *request);
  * raises; the exchanges are then as they were, and their starter ends them.
  */
 extern void oauth1_transfer_drive(int64 until);
+
+/*
+ * As oauth1_transfer_drive, with no exchange in flight too, and returns when the
+ * latch was set as well: for who waits for a time, or for another session.  The
+ * latch is reset before it returns and not when it begins, so what was looked at
+ * before the wait cannot be missed by it.
+ */
+extern void oauth1_transfer_wait(int64 until);
+
+/*
+ * True where one more exchange can be started within the descriptors that fd.c
+ * grants to what is not its own; always where none is in flight.
+ */
+extern bool oauth1_transfer_has_room(void);
+
+/*
+ * Closes all kept connections and forgets their TLS sessions, as DISCARD ALL
+ * wants it; exchanges in flight go on.  Never throws.
+ */
+extern void oauth1_transfer_drop_connections(void);
 
 /* True once it has a response, good or bad. */
 extern bool oauth1_transfer_done(const oauth1_exchange *exchange);

@@ -16,6 +16,9 @@
 #include <limits.h>
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "utils/builtins.h"
 
 #include "ground/header.h"
 #include "outside/transfer_private.h"
@@ -55,7 +58,7 @@ set_constants(oauth1_exchange *exchange, CURLcode *code)
 	OAUTH1_SET(CURLOPT_PRIVATE, exchange);
 }
 
-/* Where the exchange goes, through what, and whom it trusts there. */
+/* Where the exchange goes, and through what. */
 static void
 set_destination(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
 {
@@ -69,7 +72,12 @@ set_destination(oauth1_exchange *exchange, const oauth1_request *request, CURLco
 	/* Always set: unset, both would be read from the postmaster's environment. */
 	OAUTH1_SET(CURLOPT_PROXY, request->proxy);
 	OAUTH1_SET(CURLOPT_NOPROXY, "");
+}
 
+/* Whom it trusts there. */
+static void
+set_authorities(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
+{
 	if (request->ca_pem.length > 0)
 	{
 		struct curl_blob blob = {(void *) request->ca_pem.data, request->ca_pem.length,
@@ -85,6 +93,56 @@ set_destination(oauth1_exchange *exchange, const oauth1_request *request, CURLco
 	OAUTH1_SET(CURLOPT_CAPATH, NULL);
 }
 
+/*
+ * The client's certificate, as a copy with a line after it that differs with the
+ * key: libcurl uses a kept connection, or TLS session, again where the
+ * certificate is the same, and does not ask with which key it was made.  Who has
+ * the certificate alone, which is no secret, would be taken for who has the key.
+ * PEM ends at its last block; what comes after is passed over.
+ */
+static char *
+certificate_for_key(const oauth1_request *request)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+	char		hex[2 * EVP_MAX_MD_SIZE + 1];
+	unsigned	length = 0;
+
+	if (EVP_Digest(request->client_key.data, request->client_key.length, digest, &length,
+				   EVP_sha256(), NULL) != 1)
+		return NULL;
+	hex_encode((char *) digest, length, hex);
+	hex[2 * length] = '\0';
+	return psprintf("%s\n%s\n", request->client_certificate, hex);
+}
+
+/*
+ * What the client shows of itself over TLS.  libcurl reads the key where it is,
+ * and only when it makes a connection.
+ */
+static void
+set_client(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
+{
+	struct curl_blob key = {(void *) request->client_key.data, request->client_key.length,
+	CURL_BLOB_NOCOPY};
+	struct curl_blob certificate = {.flags = CURL_BLOB_COPY};
+
+	if (request->client_certificate == NULL)
+		return;
+	/* Without a key libcurl would look for one in the certificate. */
+	certificate.data = request->client_key.length > 0 ? certificate_for_key(request) : NULL;
+	if (certificate.data == NULL)
+	{
+		*code = CURLE_SSL_CERTPROBLEM;
+		return;
+	}
+	certificate.len = strlen(certificate.data);
+	OAUTH1_SET(CURLOPT_SSLCERT_BLOB, &certificate);
+	OAUTH1_SET(CURLOPT_SSLKEY_BLOB, &key);
+	/* libcurl 7.88 crashes where PEM is encrypted and there is no password at all. */
+	OAUTH1_SET(CURLOPT_KEYPASSWD, "");
+	pfree(certificate.data);
+}
+
 /* Methods are case-sensitive (RFC 9110, 9.1). */
 static bool
 is_method(const oauth1_request *request, const char *name)
@@ -97,8 +155,25 @@ is_method(const oauth1_request *request, const char *name)
 static bool
 sends_length(const oauth1_request *request)
 {
-	return request->has_body || is_method(request, "POST") ||
+	return request->has_body || request->body_source != NULL || is_method(request, "POST") ||
 		is_method(request, "PUT") || is_method(request, "PATCH");
+}
+
+/* The body: octets that stay where they are, or none, or those of a source. */
+static void
+set_body(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
+{
+	const char *octets = request->has_body ? request->body.data : "";
+	size_t		length = request->has_body ? request->body.length : 0;
+
+	if (exchange->source)
+	{
+		octets = NULL;
+		length = exchange->source->length;
+	}
+	OAUTH1_SET(CURLOPT_POST, 1L);
+	OAUTH1_SET(CURLOPT_POSTFIELDS, octets);
+	OAUTH1_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) length);
 }
 
 static void
@@ -113,12 +188,7 @@ set_method(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *c
 		return;
 	}
 	if (with_body)
-	{
-		OAUTH1_SET(CURLOPT_POST, 1L);
-		OAUTH1_SET(CURLOPT_POSTFIELDS, request->has_body ? request->body.data : "");
-		OAUTH1_SET(CURLOPT_POSTFIELDSIZE_LARGE,
-			(curl_off_t) (request->has_body ? request->body.length : 0));
-	}
+		set_body(exchange, request, code);
 	if (is_method(request, with_body ? "POST" : "GET"))
 		return;
 	name = pnstrdup(request->http_method.data, request->http_method.length);
@@ -248,6 +318,8 @@ oauth1_exchange_set_options(oauth1_exchange *exchange, const oauth1_request *req
 {
 	set_constants(exchange, code);
 	set_destination(exchange, request, code);
+	set_authorities(exchange, request, code);
+	set_client(exchange, request, code);
 	set_method(exchange, request, code);
 	set_headers(exchange, request, code);
 	set_timeouts(exchange, request, code);

@@ -35,12 +35,19 @@ own_reason(const oauth1_exchange *exchange, CURLcode code)
 		return exchange->allow_private ?
 			"The address is link-local or a cloud's metadata service, which is never allowed" :
 			"The address is a loopback, private or other special-purpose one";
+	if (exchange->all_too_large)
+		return "The bodies of all replies under way in this session exceed its limit together.";
 	if (exchange->too_large && exchange->body.status == OA1_TOO_LONG)
 		return "The body exceeds the limit.";
 	if (exchange->too_large)
 		return "The headers exceed 256 kB, 1000 lines or 100 kB a line.";
-	if (exchange->repeat_refused)
+	if (exchange->source_failed)
+		return "The body ended before the length that was announced";
+	/* libcurl would begin anew, and a body that has a source cannot. */
+	if (exchange->repeat_refused || code == CURLE_SEND_FAIL_REWIND)
 		return "The connection was closed before an answer came";
+	if (code == CURLE_SSL_CERTPROBLEM && exchange->has_certificate)
+		return "The client certificate or its key is missing or unreadable, or they do not belong together";
 	if (code == CURLE_OK && exchange->status == 0)
 		return "Only an interim response came";
 	if (code == CURLE_OK)
@@ -65,8 +72,8 @@ curl_reason(const oauth1_exchange *exchange, CURLcode code)
 		case CURLE_SSL_CONNECT_ERROR:
 		case CURLE_PEER_FAILED_VERIFICATION:
 		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_CERTPROBLEM:
 		case CURLE_SSL_CIPHER:
+		case CURLE_SSL_CLIENTCERT:
 		case CURLE_GOT_NOTHING:
 		case CURLE_PARTIAL_FILE:
 		case CURLE_SEND_ERROR:
@@ -128,6 +135,7 @@ describe(oauth1_exchange *exchange, CURLcode code)
 	const char *reason = own_reason(exchange, code);
 
 	outcome->kind = classify(exchange, code);
+	outcome->all_too_large = exchange->all_too_large;
 	outcome->sent = exchange->sent;
 	outcome->status = exchange->status;
 	if (outcome->kind != OAUTH1_ANSWERED)

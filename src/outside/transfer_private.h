@@ -9,6 +9,8 @@
 #ifndef OAUTH1_TRANSFER_PRIVATE_H
 #define OAUTH1_TRANSFER_PRIVATE_H
 
+#include <netinet/in.h>
+
 #include <curl/curl.h>
 
 #include "outside/transfer.h"
@@ -29,14 +31,22 @@ struct oauth1_exchange
 	bool		allow_private;
 	bool		judge_address;	/* false: the address is that of a trusted proxy */
 	bool		through_proxy;
+	bool		has_certificate;	/* a client's */
+	oauth1_body_source *source; /* NULL: none */
+	size_t		source_left;	/* what it has still to give */
 	struct curl_slist *lines;	/* header lines as sent */
 
 	/* what the callbacks saw */
+	oauth1_stage stage;
+	int64		sent_at;
+	char		address[INET6_ADDRSTRLEN];	/* the last one that was spoken to */
 	bool		connected_anew; /* a socket was opened for it */
 	bool		address_refused;	/* the rule allowed none of the addresses */
 	bool		sent;
 	bool		repeat_refused;
-	bool		too_large;		/* body, headers: the reason says which */
+	bool		source_failed;	/* the body's source did not give what it announced */
+	bool		too_large;		/* body, headers, all bodies: the reason says which */
+	bool		all_too_large;	/* it was oauth1.max_memory that was exceeded */
 	bool		no_memory;
 	bool		headers_whole;	/* the blank line came; more are trailers */
 	size_t		header_octets;	/* of all responses, interim ones too */

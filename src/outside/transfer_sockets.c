@@ -290,6 +290,12 @@ oauth1_sockets_open_count(void)
 }
 
 int
+oauth1_sockets_idle_count(void)
+{
+	return table.idle;
+}
+
+int
 oauth1_sockets_wanted_count(void)
 {
 	return table.wanted;

@@ -42,8 +42,9 @@ typedef struct oauth1_single
 /* False where there is none, and the epoll set is what to wait for. */
 extern bool oauth1_sockets_single(oauth1_single *single);
 
-/* How many are open, and of how many libcurl wants to hear something. */
+/* How many are open, how many of these idle, and of how many libcurl wants to hear something. */
 extern int	oauth1_sockets_open_count(void);
+extern int	oauth1_sockets_idle_count(void);
 extern int	oauth1_sockets_wanted_count(void);
 
 /*

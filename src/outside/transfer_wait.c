@@ -8,8 +8,9 @@
  * taken out of a WaitEventSet again.  For the single kept connection of the
  * usual call (transfer_sockets.c) there is a second WaitEventSet that has the
  * socket itself; it is made when a connection is first used again.  Order of each
- * lap: reset the latch, look for interrupts, wait, let libcurl work; the caller
- * looks at what got done and begins the next.
+ * lap: look for interrupts, let libcurl do what its timer asked for, wait, and
+ * reset the latch or let libcurl work on what is ready; the caller looks at what
+ * got done, or at what the latch was set for, and begins the next.
  *
  * Threads.  libcurl resolves names in a thread of its own.  It must not take a
  * signal that is meant for the backend (SIGURG above all: it is the latch), so
@@ -19,7 +20,9 @@
  * nothing for it.
  *
  * Descriptors.  fd.c is told of every socket (ReserveExternalFD), after the
- * call into libcurl that opened it, since libcurl's callbacks must not throw.
+ * call into libcurl that opened it, since libcurl's callbacks must not throw;
+ * and of those that exchanges in flight are about to need, so that it can be
+ * asked whether there is room for one more.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -65,7 +68,7 @@ static struct
 	WaitEventSet *wait_set;		/* has the epoll set */
 	WaitEventSet *single_set;	/* has the single socket, once there was one */
 	oauth1_single single;		/* that socket */
-	bool		broken;			/* bookkeeping failed: made anew when nothing is in flight */
+	bool		stale;			/* to be made anew when nothing is in flight */
 
 	int64		timer;			/* when libcurl wants to be called; 0: not at all */
 	int			in_flight;
@@ -110,11 +113,24 @@ unblock_signals(void)
 
 /* ---------------------------------------------------------------- the session */
 
+/*
+ * How many descriptors are held, or about to be: an exchange that has no socket
+ * takes two to look its name up, or one of the idle ones, or will open one.
+ */
+static int
+count_descriptors(void)
+{
+	int			open = oauth1_sockets_open_count();
+	int			without = session.in_flight - (open - oauth1_sockets_idle_count());
+
+	return open + 2 * Max(without, 0) + OTHER_DESCRIPTORS;
+}
+
 /* Tells fd.c how many descriptors are held outside of it. */
 static void
 account_descriptors(void)
 {
-	int			held = session.multi ? oauth1_sockets_open_count() + OTHER_DESCRIPTORS : 0;
+	int			held = session.multi ? count_descriptors() : 0;
 
 	for (; session.reserved < held; session.reserved++)
 		ReserveExternalFD();
@@ -168,7 +184,7 @@ dismantle(void)
 	session.multi = NULL;
 	oauth1_sockets_end();
 	session.timer = 0;
-	session.broken = false;
+	session.stale = false;
 	account_descriptors();
 }
 
@@ -230,7 +246,7 @@ void
 oauth1_wait_prepare(void)
 {
 	/* A wait set is the last thing made: one that is there means all is. */
-	if (session.wait_set && !(session.broken && session.in_flight == 0))
+	if (session.wait_set && !(session.stale && session.in_flight == 0))
 		return;
 	dismantle();
 	PG_TRY();
@@ -245,6 +261,27 @@ oauth1_wait_prepare(void)
 	PG_END_TRY();
 }
 
+void
+oauth1_wait_drop(void)
+{
+	if (session.in_flight == 0)
+		dismantle();
+	else
+		session.stale = true;
+}
+
+bool
+oauth1_wait_has_room(void)
+{
+	if (session.in_flight == 0)
+		return true;
+	account_descriptors();
+	if (!AcquireExternalFD())
+		return false;
+	ReleaseExternalFD();
+	return true;
+}
+
 /* ---------------------------------------------------------------- work */
 
 /* Raises an error for a multi handle that no longer works. */
@@ -255,7 +292,7 @@ check_multi(CURLMcode code)
 	account_descriptors();
 	if (code == CURLM_OK)
 		return;
-	session.broken = true;
+	session.stale = true;
 	ereport(ERROR,
 			(errcode(code == CURLM_OUT_OF_MEMORY ? ERRCODE_OUT_OF_MEMORY : ERRCODE_INTERNAL_ERROR),
 			 errmsg("could not go on with the transfers of this session"),
@@ -285,13 +322,19 @@ nudge(void)
 #pragma GCC diagnostic pop
 }
 
+static bool
+timer_is_due(void)
+{
+	return session.timer != 0 && session.timer <= oauth1_monotonic_us();
+}
+
 /* Lets libcurl do what its timer asked for; false: the time has not come. */
 static bool
 run_timer(void)
 {
 	int			running;
 
-	if (session.timer == 0 || session.timer > oauth1_monotonic_us())
+	if (!timer_is_due())
 		return false;
 	session.timer = 0;
 	check_multi(curl_multi_socket_action(session.multi, CURL_SOCKET_TIMEOUT, 0, &running));
@@ -368,17 +411,33 @@ wait_time(int64 until)
 	return wake <= now ? 0 : (long) ((wake - now + 999) / 1000);
 }
 
-/* Waits for anything in the epoll set; false: there was nothing. */
-static bool
+/* What ended a wait. */
+typedef enum woken
+{
+	WOKEN_BY_TIME,
+	WOKEN_BY_LATCH,
+	WOKEN_BY_SOCKET
+} woken;
+
+/* Waits for the first event of a wait set, of which a socket's is put into *event. */
+static woken
+wait_for_event(WaitEventSet *set, long timeout, WaitEvent *event)
+{
+	if (WaitEventSetWait(set, timeout, event, 1, oauth1_wait_event()) == 0)
+		return WOKEN_BY_TIME;
+	return event->events & WL_LATCH_SET ? WOKEN_BY_LATCH : WOKEN_BY_SOCKET;
+}
+
+/* Waits for anything in the epoll set, and lets libcurl work on it. */
+static woken
 wait_for_any(long timeout)
 {
 	WaitEvent	event;
+	woken		woken = wait_for_event(session.wait_set, timeout, &event);
 
-	if (WaitEventSetWait(session.wait_set, timeout, &event, 1, oauth1_wait_event()) == 0 ||
-		!(event.events & WL_SOCKET_READABLE))
-		return false;
-	run_events();
-	return true;
+	if (woken == WOKEN_BY_SOCKET)
+		run_events();
+	return woken;
 }
 
 /* Makes the wait set of the single socket that one, where it is not. */
@@ -398,37 +457,45 @@ prepare_single_set(const oauth1_single *single, uint32 events)
 	session.single = *single;
 }
 
-/* Waits for the single socket; false: there was nothing. */
-static bool
+/* Waits for the single socket, and lets libcurl work on it. */
+static woken
 wait_for_single(const oauth1_single *single, long timeout)
 {
 	WaitEvent	event;
+	woken		woken;
 
 	prepare_single_set(single, (single->readable ? WL_SOCKET_READABLE : 0) |
 					   (single->writable ? WL_SOCKET_WRITEABLE : 0));
-	if (WaitEventSetWait(session.single_set, timeout, &event, 1, oauth1_wait_event()) == 0 ||
-		!(event.events & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)))
-		return false;
-	run_socket(single->fd, (event.events & WL_SOCKET_READABLE ? CURL_CSELECT_IN : 0) |
-			   (event.events & WL_SOCKET_WRITEABLE ? CURL_CSELECT_OUT : 0));
-	return true;
+	woken = wait_for_event(session.single_set, timeout, &event);
+	if (woken == WOKEN_BY_SOCKET)
+		run_socket(single->fd, (event.events & WL_SOCKET_READABLE ? CURL_CSELECT_IN : 0) |
+				   (event.events & WL_SOCKET_WRITEABLE ? CURL_CSELECT_OUT : 0));
+	return woken;
 }
 
-void
+bool
 oauth1_wait_once(int64 until)
 {
 	oauth1_single single;
 	long		timeout;
-	bool		worked = false;
+	woken		woken;
 
-	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
+	/* Who does not want to wait at all wants sockets to be looked at all the same. */
+	if (run_timer() && oauth1_monotonic_us() < until)
+		return false;
 	timeout = wait_time(until);
-	if (timeout > 0)
-		worked = oauth1_sockets_single(&single) ? wait_for_single(&single, timeout) :
-			wait_for_any(timeout);
-	if (!run_timer() && !worked && some_wait_for_nothing())
+	woken = oauth1_sockets_single(&single) ? wait_for_single(&single, timeout) :
+		wait_for_any(timeout);
+	if (woken == WOKEN_BY_LATCH)
+	{
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		return true;
+	}
+	if (woken == WOKEN_BY_TIME && !timer_is_due() && some_wait_for_nothing())
 		nudge();
+	return false;
 }
 
 bool

@@ -33,11 +33,21 @@ extern void oauth1_wait_remove(CURL *easy);
 
 /*
  * Waits, once, until a socket or a timer of libcurl, the latch or the time
- * until (of oauth1_monotonic_us's clock) comes, and lets libcurl work.  Raises
- * what CHECK_FOR_INTERRUPTS does, and an error where libcurl's or the kernel's
- * bookkeeping fails; nothing is lost by that.
+ * until (of oauth1_monotonic_us's clock) comes, and lets libcurl work.  True
+ * where it was the latch, which was reset.  Raises what CHECK_FOR_INTERRUPTS
+ * does, and an error where libcurl's or the kernel's bookkeeping fails; nothing
+ * is lost by that.
  */
-extern void oauth1_wait_once(int64 until);
+extern bool oauth1_wait_once(int64 until);
+
+/* True where one more handle may be put in flight within fd.c's budget.  Never throws. */
+extern bool oauth1_wait_has_room(void);
+
+/*
+ * Closes all kept connections: now, or with the next oauth1_wait_prepare that
+ * finds nothing in flight.  Never throws.
+ */
+extern void oauth1_wait_drop(void);
 
 /* Hands out, one by one, the handles that got done; false: no more. */
 extern bool oauth1_wait_next_done(CURL **easy, CURLcode *code);
