@@ -170,6 +170,22 @@ extern bool oa1_url_same_origin(const oa1_url *a, const oa1_url *b);
 /* True where url has prefix's origin and its path lies at or below prefix's, on segment bounds. */
 extern bool oa1_url_is_under(const oa1_url *url, const oa1_url *prefix);
 
+/* ---------------------------------------------------------------- query */
+
+/*
+ * Parameters of a query or a form body, found and set without touching another
+ * octet.  name is raw and compared with decoded names; value is given raw, and
+ * found as it stands, encoded.  _set: the first of that name gets the value,
+ * others go, and where there is none it comes last.
+ */
+extern bool oa1_query_find(oa1_text form, oa1_text name, oa1_text *value);
+extern void oa1_query_set(oa1_buffer *out, oa1_text form, oa1_text name, oa1_text value);
+extern bool oa1_url_find_parameter(oa1_text url, oa1_text name, oa1_text *value);
+extern void oa1_url_set_parameter(oa1_buffer *out, oa1_text url, oa1_text name, oa1_text value);
+
+/* Appends the URL without the oauth_ parameters that each signed request has of its own. */
+extern void oa1_url_drop_protocol(oa1_buffer *out, oa1_text url);
+
 /* ---------------------------------------------------------------- parameters (3.4.1.3) */
 
 /*

@@ -1,11 +1,10 @@
 /*
  * url_query.h
- *	  Parameters in the query of a URL, and in a form body, read and set without
- *	  touching another octet.
+ *	  Parameters in the query of a URL, and in a form body: the core's functions, in
+ *	  memory contexts.
  *
- * What a service put into a link is sent back as it wrote it: its own spelling of
- * escapes, its order, its empty pieces.  Names are compared decoded, so that
- * oauth%5Fnonce is oauth_nonce.
+ * All results are in the current memory context.  None of these raises anything
+ * but a lack of memory, and a result too long for a text (54000).
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -15,18 +14,16 @@
 #include "core/core.h"
 
 /*
- * All results are in the current memory context, or are the argument itself where
- * nothing changes; none of them raises anything but a lack of memory.
- */
-
-/*
  * The URL without the oauth_ parameters that calls send (RFC 5849, 3.1, and
  * oauth_body_hash): services echo the whole query in Location and Link, and each
  * request has its own.  Other names that begin with oauth_ stay.
  */
 extern oa1_text oauth1_url_without_protocol(oa1_text url);
 
-/* The decoded value of the first parameter of that name; false where there is none. */
+/*
+ * The decoded value of the first parameter of that name; false where there is
+ * none, or where its escapes are malformed.
+ */
 extern bool oauth1_url_parameter(oa1_text url, oa1_text name, oa1_text *value);
 extern bool oauth1_form_parameter(oa1_text form, oa1_text name, oa1_text *value);
 

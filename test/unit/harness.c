@@ -20,6 +20,7 @@ extern void test_percent(void);
 extern void test_form(void);
 extern void test_url(void);
 extern void test_reference(void);
+extern void test_query(void);
 extern void test_parameters(void);
 extern void test_sort(void);
 extern void test_base_string(void);
@@ -42,6 +43,7 @@ static const struct
 	{"form", test_form},
 	{"url", test_url},
 	{"reference", test_reference},
+	{"query", test_query},
 	{"parameters", test_parameters},
 	{"sort", test_sort},
 	{"base_string", test_base_string},

@@ -103,6 +103,24 @@ run_resolve(memory *m)
 }
 
 static oa1_status
+run_query(memory *m)
+{
+	static const char url[] = "/?oauth_nonce=1&a=0&b=";
+	char		value[300];
+	oa1_buffer	out;
+	oa1_status	status;
+
+	memset(value, '&', sizeof(value));
+	oa1_buffer_init(&out, memory_grow, m, SIZE_MAX);
+	oa1_url_drop_protocol(&out, text_of(url));
+	oa1_url_set_parameter(&out, text_of(url), OA1_TEXT("a"), (oa1_text) {value, sizeof(value)});
+	oa1_url_set_parameter(&out, text_of(url), OA1_TEXT("c"), (oa1_text) {value, sizeof(value)});
+	status = out.status;
+	oa1_buffer_free(&out);
+	return status;
+}
+
+static oa1_status
 run_verify(memory *m)
 {
 	oa1_signer	signer;
@@ -181,6 +199,7 @@ test_memory(void)
 	fail_each_of("token reply", run_reply);
 	fail_each_of("header", run_header);
 	fail_each_of("resolve", run_resolve);
+	fail_each_of("query", run_query);
 	fail_each_of("verify", run_verify);
 	about("all");
 	CHECK(failures > 100);
