@@ -67,7 +67,7 @@ FROM unnest(ARRAY[$$alter_consumer('reg_none')$$, $$alter_consumer(NULL)$$, $$dr
 SELECT argument, pg_temp.error_of(format('SELECT oauth1.alter_consumer(''reg_a'', %s)', argument))
 FROM unnest(ARRAY[$$vars => '[]'$$, $$vars => '1'$$, $$vars => '{"a": {}}'$$, $$vars => '{"a": [1]}'$$, $$vars => '{"": "x"}'$$,
     $$vars => '{"a-b": "x"}'$$, $$vars => '{"url": "x"}'$$, $$vars => '{"consumer_key": "x"}'$$, $$vars => '{"oauth_token": "x"}'$$,
-    $$max_concurrency => 0$$, $$max_concurrency => -1$$, $$rate_limit => '60'$$, $$rate_limit => '60/'$$, $$rate_limit => '0/min'$$,
+    $$max_concurrency => 0$$, $$max_concurrency => -1$$, $$max_concurrency => 1001$$, $$rate_limit => '60'$$, $$rate_limit => '60/'$$, $$rate_limit => '0/min'$$,
     $$rate_limit => '60/fortnight'$$, $$rate_limit => '-1/s'$$, $$rate_limit => '1.5/s'$$, $$rate_limit => '1/s '$$, $$rate_limit => ''$$,
     $$rate_limit => '9999999999/s'$$, $$limit_group => ''$$, $$limit_group => E'a\nb'$$, $$callback => 'example'$$, $$callback => ''$$, $$callback => ':x'$$,
     $$callback => 'https:'$$, $$callback => 'https://a b'$$, $$callback => E'https://a\r\nX: y'$$, $$options => '[]'$$,

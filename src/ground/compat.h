@@ -72,15 +72,11 @@ oauth1_json_lexer(char *json, int length)
  * not enough; call it where an abort releases locks.  Up to 16 it comes out of
  * the slack of the main segment, as contrib's autoprewarm takes it.
  */
-#include "lib/dshash.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
-#define OAUTH1_DSHASH_COPY .copy_function = dshash_memcpy,
-#else
-#define OAUTH1_DSHASH_COPY
 #endif
 
 static inline void *
@@ -98,6 +94,19 @@ oauth1_named_segment(const char *name, Size size, void (*initialize) (void *))
 		initialize(segment);
 	LWLockRelease(AddinShmemInitLock);
 	return segment;
+#endif
+}
+
+/* Does this session hold the lock in this very mode?  17 can ask for a stronger one, too. */
+#include "storage/lock.h"
+
+static inline bool
+oauth1_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, mode, false);
+#else
+	return LockHeldByMe(tag, mode);
 #endif
 }
 

@@ -1,10 +1,11 @@
 /*
  * shared.c
- *	  What the server's sessions know together, in memory.
+ *	  What the server's sessions know together, in memory: the segment and its
+ *	  tables, whatever they are for.
  *
  * A small header is taken late, without preloading; it holds the handle of a
- * pinned area (DSA) with a hash table of tokens and when they were used.  Later
- * tables get their handles beside it.
+ * pinned segment of dynamic shared memory that is made once, whole.  So nothing
+ * is allocated later, and nothing can fail later.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -14,10 +15,7 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "port/atomics.h"
-#include "utils/dsa.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
+#include "storage/dsm.h"
 
 #include "ground/catch.h"
 #include "ground/compat.h"
@@ -27,55 +25,113 @@
  * The number is that of the layout: sessions that loaded another version of the
  * library, before an update, keep to a segment of their own.
  */
-#define SEGMENT_NAME "oauth1 1"
+#define SEGMENT_NAME "oauth1 2"
 
-/* At 40 octets each and the table's overhead less than 1 MB. */
-#define MAXIMUM_TOKENS 10000
+/* Entries that one key may be in; the least recently used of them makes room. */
+#define WAYS 8
 
-/* A token's time is written at most that often by a session. */
-#define RHYTHM_US USECS_PER_SEC
-
-/* Tokens whose last note this session remembers; a power of two. */
-#define RECENT_COUNT 64
+/* Locks of a table, each for its part of the sets; a power of two. */
+#define PARTS 8
 
 typedef struct shared_header
 {
-	LWLock		lock;			/* held while the area is made */
+	LWLock		lock;			/* held while the segment is made */
 	int			tranche;		/* of all locks here */
-	dsa_handle	area;			/* DSM_HANDLE_INVALID until it is made */
-	dshash_table_handle tokens;
-	pg_atomic_uint32 token_count;
+	dsm_handle	segment;		/* DSM_HANDLE_INVALID until it is made */
 } shared_header;
 
-/* Names stand as digests, so that an entry has one size. */
-typedef struct token_key
+/* On a cache line of its own. */
+typedef union part
 {
-	Oid			database;
-	uint8		digest[16];
-} token_key;
+	struct
+	{
+		LWLock		lock;
+		uint64		clock;		/* of uses, to tell which is the oldest */
+	};
+	char		line[PG_CACHE_LINE_SIZE];
+} part;
 
-typedef enum token_event
+/* The table's content follows. */
+typedef struct entry
 {
-	TOKEN_USED,
-	TOKEN_REFUSED,
-	TOKEN_EVENTS				/* how many there are */
-} token_event;
+	oauth1_key	key;
+	uint64		used;			/* by the part's clock; 0: empty */
+} entry;
 
-typedef struct token_entry
+/* Sets are a power of two.  1.6 MB in all. */
+static const struct
 {
-	token_key	key;
-	TimestampTz times[TOKEN_EVENTS];	/* 0: never, as far as is known */
-} token_entry;
+	size_t		size;			/* of an entry's content */
+	int			sets;
+}			layout[OAUTH1_TABLES] = {
+	[OAUTH1_TABLE_TOKEN_TIMES] = {OAUTH1_TOKEN_TIMES_SIZE, 2048},
+	[OAUTH1_TABLE_CLOCKS] = {OAUTH1_CLOCKS_SIZE, 256},
+	[OAUTH1_TABLE_PAUSES] = {OAUTH1_PAUSES_SIZE, 128},
+	[OAUTH1_TABLE_LINES] = {OAUTH1_LINES_SIZE, 32},
+	[OAUTH1_TABLE_WINDOWS] = {OAUTH1_WINDOWS_SIZE, 32},
+};
 
-static shared_header *header = NULL;
-static dsa_area *area = NULL;
-static dshash_table *tokens = NULL;
+/* Where the tables are in this session: shared, or its own, or not yet anywhere. */
+static char *tables = NULL;
+static bool is_shared = false;
 
 /* Set where memory did not suffice; this session does not try again. */
 static bool is_unavailable = false;
 
-/* What this session noted last, by the digest: most calls end here. */
-static token_entry recent[RECENT_COUNT];
+/* ---------------------------------------------------------------- where things are */
+
+static size_t
+entry_size(oauth1_table table)
+{
+	return sizeof(entry) + layout[table].size;
+}
+
+static size_t
+table_size(oauth1_table table)
+{
+	return PARTS * sizeof(part) + entry_size(table) * WAYS * layout[table].sets;
+}
+
+static size_t
+all_tables_size(void)
+{
+	size_t		size = 0;
+
+	for (int table = 0; table < OAUTH1_TABLES; table++)
+		size += CACHELINEALIGN(table_size(table));
+	return size;
+}
+
+/* A table's parts, and then its entries, set by set. */
+static char *
+table_at(char *base, oauth1_table wanted)
+{
+	for (int table = 0; table < (int) wanted; table++)
+		base += CACHELINEALIGN(table_size(table));
+	return base;
+}
+
+static uint32
+set_of(oauth1_table table, const oauth1_key *key)
+{
+	uint32		hash;
+
+	memcpy(&hash, key->digest, sizeof(hash));
+	return hash & (layout[table].sets - 1);
+}
+
+static part *
+part_of(oauth1_table table, const oauth1_key *key)
+{
+	return (part *) table_at(tables, table) + (set_of(table, key) & (PARTS - 1));
+}
+
+static entry *
+entry_at(oauth1_table table, uint32 set, int way)
+{
+	return (entry *) (table_at(tables, table) + PARTS * sizeof(part) +
+					  entry_size(table) * (WAYS * set + way));
+}
 
 /* ---------------------------------------------------------------- the segment */
 
@@ -87,228 +143,164 @@ initialize_header(void *segment)
 	memset(fresh, 0, sizeof(*fresh));
 	fresh->tranche = LWLockNewTrancheId();
 	LWLockInitialize(&fresh->lock, fresh->tranche);
-	fresh->area = DSM_HANDLE_INVALID;
-	pg_atomic_init_u32(&fresh->token_count, 0);
+	fresh->segment = DSM_HANDLE_INVALID;
 }
 
-static dshash_parameters
-table_parameters(void)
+/* The handle comes last: what fails before is undone by the abort. */
+static char *
+make_tables(shared_header *header)
 {
-	return (dshash_parameters) {
-		.key_size = sizeof(token_key),
-		.entry_size = sizeof(token_entry),
-		.compare_function = dshash_memcmp,
-		.hash_function = dshash_memhash,
-		OAUTH1_DSHASH_COPY
-		.tranche_id = header->tranche,
-	};
+	dsm_segment *segment = dsm_create(all_tables_size(), 0);
+	char	   *made = dsm_segment_address(segment);
+
+	memset(made, 0, all_tables_size());
+	for (int table = 0; table < OAUTH1_TABLES; table++)
+		for (int i = 0; i < PARTS; i++)
+			LWLockInitialize(&((part *) table_at(made, table))[i].lock, header->tranche);
+	dsm_pin_segment(segment);
+	dsm_pin_mapping(segment);
+	header->segment = dsm_segment_handle(segment);
+	return made;
 }
 
-/* Pins come last: what fails before them is undone by the abort. */
+static char *
+attach_tables(const shared_header *header)
+{
+	dsm_segment *segment = dsm_attach(header->segment);
+
+	if (segment == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("could not map dynamic shared memory segment")));
+	dsm_pin_mapping(segment);
+	return dsm_segment_address(segment);
+}
+
+/* An operation: argument is where the tables' address goes. */
 static void
-make_area(void)
+attach(void *argument)
 {
-	dshash_parameters parameters = table_parameters();
+	char	  **address = argument;
+	shared_header *header = oauth1_named_segment(SEGMENT_NAME, sizeof(shared_header),
+												 initialize_header);
 
-	area = dsa_create(header->tranche);
-	tokens = dshash_create(area, &parameters, NULL);
-	dsa_pin(area);
-	dsa_pin_mapping(area);
-	header->tokens = dshash_get_hash_table_handle(tokens);
-	header->area = dsa_get_handle(area);
-}
-
-static void
-attach_area(void)
-{
-	dshash_parameters parameters = table_parameters();
-
-	area = dsa_attach(header->area);
-	tokens = dshash_attach(area, &parameters, header->tokens, NULL);
-	dsa_pin_mapping(area);
-}
-
-static void
-attach(void *unused)
-{
-	header = oauth1_named_segment(SEGMENT_NAME, sizeof(shared_header), initialize_header);
 	LWLockRegisterTranche(header->tranche, "oauth1");
-	/* For the session: where area and table are described. */
-	MemoryContextSwitchTo(TopMemoryContext);
 	LWLockAcquire(&header->lock, LW_EXCLUSIVE);
-	if (header->area == DSM_HANDLE_INVALID)
-		make_area();
-	else
-		attach_area();
+	*address = header->segment == DSM_HANDLE_INVALID ? make_tables(header) :
+		attach_tables(header);
 	LWLockRelease(&header->lock);
 }
 
-/* Is there a table to work with, in this session and at this moment? */
-static bool
-is_available(void)
+/* Takes the shared tables, where that can be done in this session and at this moment. */
+static void
+take_shared(void)
 {
+	char	   *address = NULL;
+
 	/* PostgreSQL 15 and 16 start no subtransaction in parallel mode. */
 	if (is_unavailable || !IsTransactionState() || IsInParallelMode())
-		return false;
-	if (tokens == NULL && oauth1_catch(attach, NULL) != NULL)
+		return;
+	if (oauth1_catch(attach, &address) != NULL)
 	{
 		is_unavailable = true;
-		tokens = NULL;
+		return;
 	}
-	return tokens != NULL;
+	/* What this session knew by itself is of no use to the others. */
+	free(tables);
+	tables = address;
+	is_shared = true;
 }
 
-/* ---------------------------------------------------------------- tokens */
+/* Are there tables to work with?  Zeros are empty ones. */
+static bool
+prepare(void)
+{
+	if (!is_shared)
+		take_shared();
+	if (tables == NULL)
+		tables = calloc(1, all_tables_size());
+	return tables != NULL;
+}
 
-/* 128 bits of two hashes.  A collision, which nobody can plan, would only mix two times up. */
-static token_key
-make_key(const char *consumer, const char *token_name)
+bool
+oauth1_shared_is_shared(void)
+{
+	if (!is_shared)
+		take_shared();
+	return is_shared;
+}
+
+/* ---------------------------------------------------------------- entries */
+
+/* 128 bits of two hashes.  A collision, which nobody can plan, would only mix two things up. */
+oauth1_key
+oauth1_shared_key(const oa1_text *words, int count)
 {
 	static const uint64 seeds[] = {0, UINT64_C(0x9e3779b97f4a7c15)};
-	token_key	key = {.database = MyDatabaseId};
+	oauth1_key	key;
 
+	StaticAssertStmt(sizeof(seeds) == sizeof(key), "a digest is as long as its hashes");
 	for (int i = 0; i < lengthof(seeds); i++)
 	{
-		uint64		hash = hash_bytes_extended((const unsigned char *) consumer,
-											   strlen(consumer), seeds[i]);
+		uint64		hash = seeds[i] + MyDatabaseId;
 
-		hash = hash_bytes_extended((const unsigned char *) token_name, strlen(token_name), hash);
+		/* A word's length goes before it, so that "ab", "c" is not "a", "bc". */
+		for (int n = 0; n < count; n++)
+			hash = hash_bytes_extended((const unsigned char *) words[n].data, words[n].length,
+									   hash + words[n].length);
 		memcpy(key.digest + i * sizeof(hash), &hash, sizeof(hash));
 	}
 	return key;
 }
 
-static TimestampTz
-latest(const token_entry *entry)
+/* The key's entry, or the one that it may take; the part is held. */
+static entry *
+find_or_oldest(oauth1_table table, const oauth1_key *key)
 {
-	return Max(entry->times[TOKEN_USED], entry->times[TOKEN_REFUSED]);
-}
+	uint32		set = set_of(table, key);
+	entry	   *oldest = entry_at(table, set, 0);
 
-static int
-compare_times(const void *a, const void *b)
-{
-	TimestampTz x = *(const TimestampTz *) a;
-	TimestampTz y = *(const TimestampTz *) b;
-
-	return (x > y) - (x < y);
-}
-
-/* The time that a quarter of the entries are no younger than; 0 where there are none. */
-static TimestampTz
-oldest_quarter(void)
-{
-	TimestampTz *times = palloc(MAXIMUM_TOKENS * sizeof(*times));
-	TimestampTz limit = 0;
-	int			count = 0;
-	dshash_seq_status scan;
-	token_entry *entry;
-
-	dshash_seq_init(&scan, tokens, false);
-	while ((entry = dshash_seq_next(&scan)) != NULL && count < MAXIMUM_TOKENS)
-		times[count++] = latest(entry);
-	dshash_seq_term(&scan);
-	if (count > 0)
+	for (int way = 0; way < WAYS; way++)
 	{
-		qsort(times, count, sizeof(*times), compare_times);
-		limit = times[count / 4];
+		entry	   *candidate = entry_at(table, set, way);
+
+		if (candidate->used != 0 && memcmp(&candidate->key, key, sizeof(*key)) == 0)
+			return candidate;
+		if (candidate->used < oldest->used)
+			oldest = candidate;
 	}
-	pfree(times);
-	return limit;
+	return oldest;
 }
 
-/* So that there is one sort in thousands of insertions. */
-static void
-drop_oldest_quarter(void)
+void *
+oauth1_shared_lock(oauth1_table table, const oauth1_key *key, bool make)
 {
-	TimestampTz limit = oldest_quarter();
-	dshash_seq_status scan;
-	token_entry *entry;
+	part	   *held;
+	entry	   *found;
 
-	dshash_seq_init(&scan, tokens, true);
-	while ((entry = dshash_seq_next(&scan)) != NULL)
+	if (!prepare())
+		return NULL;
+	held = part_of(table, key);
+	if (is_shared)
+		LWLockAcquire(&held->lock, LW_EXCLUSIVE);
+	found = find_or_oldest(table, key);
+	if (found->used == 0 || memcmp(&found->key, key, sizeof(*key)) != 0)
 	{
-		if (latest(entry) > limit)
-			continue;
-		dshash_delete_current(&scan);
-		pg_atomic_fetch_sub_u32(&header->token_count, 1);
+		if (!make)
+		{
+			oauth1_shared_unlock(table, key);
+			return NULL;
+		}
+		memset(found, 0, entry_size(table));
+		found->key = *key;
 	}
-	dshash_seq_term(&scan);
-}
-
-/* An operation: argument is the entry of the session's own, whose times are put in. */
-static void
-write_times(void *argument)
-{
-	const token_entry *note = argument;
-	token_entry *entry = dshash_find(tokens, &note->key, true);
-	bool		found = entry != NULL;
-
-	if (!found)
-	{
-		if (pg_atomic_read_u32(&header->token_count) >= MAXIMUM_TOKENS)
-			drop_oldest_quarter();
-		entry = dshash_find_or_insert(tokens, &note->key, &found);
-	}
-	if (!found)
-	{
-		memset(entry->times, 0, sizeof(entry->times));
-		pg_atomic_fetch_add_u32(&header->token_count, 1);
-	}
-	for (int i = 0; i < TOKEN_EVENTS; i++)
-		entry->times[i] = Max(entry->times[i], note->times[i]);
-	dshash_release_lock(tokens, entry);
-}
-
-static void
-note(const char *consumer, const char *token_name, token_event event)
-{
-	token_key	key = make_key(consumer, token_name);
-	token_entry *own = &recent[key.digest[0] % RECENT_COUNT];
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (memcmp(&own->key, &key, sizeof(key)) != 0)
-		*own = (token_entry) {.key = key};
-	/* A clock that was set back counts as time that has passed. */
-	if (now >= own->times[event] && now - own->times[event] < RHYTHM_US)
-		return;
-	own->times[event] = now;
-	if (is_available())
-		(void) oauth1_catch(write_times, own);
+	found->used = ++held->clock;
+	return found + 1;
 }
 
 void
-oauth1_shared_note_use(const char *consumer, const char *token_name)
+oauth1_shared_unlock(oauth1_table table, const oauth1_key *key)
 {
-	note(consumer, token_name, TOKEN_USED);
-}
-
-void
-oauth1_shared_note_refusal(const char *consumer, const char *token_name)
-{
-	note(consumer, token_name, TOKEN_REFUSED);
-}
-
-/* An operation: argument is an entry whose times are filled in where its key is known. */
-static void
-read_times(void *argument)
-{
-	token_entry *wanted = argument;
-	token_entry *entry = dshash_find(tokens, &wanted->key, false);
-
-	if (entry == NULL)
-		return;
-	memcpy(wanted->times, entry->times, sizeof(wanted->times));
-	dshash_release_lock(tokens, entry);
-}
-
-void
-oauth1_shared_token_times(const char *consumer, const char *token_name,
-						  TimestampTz *last_used, TimestampTz *last_refusal)
-{
-	token_entry wanted = {.key = make_key(consumer, token_name)};
-
-	if (is_available())
-		(void) oauth1_catch(read_times, &wanted);
-	*last_used = wanted.times[TOKEN_USED];
-	*last_refusal = wanted.times[TOKEN_REFUSED];
+	if (is_shared)
+		LWLockRelease(&part_of(table, key)->lock);
 }

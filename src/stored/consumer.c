@@ -149,21 +149,22 @@ check_callback(const char *callback)
 					  "Write oob where the user is shown a PIN.");
 }
 
-/* A positive whole number, a slash, a unit of time: 60/min. */
 static void
-check_rate_limit(const char *rate)
+check_rate_limit(const char *text)
 {
-	static const char *const units[] = {
-		"s", "sec", "second", "min", "minute", "h", "hour", "d", "day"
-	};
-	size_t		digits = strspn(rate, "0123456789");
+	oauth1_rate rate;
 
-	if (digits > 0 && digits <= 9 && rate[digits] == '/' && strspn(rate, "0") < digits)
-		for (int i = 0; i < lengthof(units); i++)
-			if (strcmp(rate + digits + 1, units[i]) == 0)
-				return;
-	raise_invalid("rate_limit", "It reads like 60/min.",
-				  "The units are s, sec, second, min, minute, h, hour, d and day.");
+	if (!oauth1_rate_from_text(text, &rate))
+		raise_invalid("rate_limit", "It reads like 60/min.",
+					  "The units are s, sec, second, min, minute, h, hour, d and day.");
+}
+
+static void
+check_max_concurrency(int places)
+{
+	if (places < 1 || places > OAUTH1_MAX_CONCURRENCY)
+		raise_invalid("max_concurrency",
+					  psprintf("It is a number from 1 to %d.", OAUTH1_MAX_CONCURRENCY), NULL);
 }
 
 static char *
@@ -184,9 +185,8 @@ check_row(const consumer_row *row)
 	check_vars(DatumGetJsonbP(row->values[COLUMN_VARS]));
 	if (callback != NULL)
 		check_callback(callback);
-	if (row->nulls[COLUMN_MAX_CONCURRENCY] != 'n' &&
-		DatumGetInt32(row->values[COLUMN_MAX_CONCURRENCY]) < 1)
-		raise_invalid("max_concurrency", "It is a positive number.", NULL);
+	if (row->nulls[COLUMN_MAX_CONCURRENCY] != 'n')
+		check_max_concurrency(DatumGetInt32(row->values[COLUMN_MAX_CONCURRENCY]));
 	if (rate != NULL)
 		check_rate_limit(rate);
 	if (group != NULL)

@@ -10,6 +10,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "stored/definition.h"
 #include "stored/options.h"
@@ -74,6 +75,30 @@ oauth1_callback_mode_from_name(const char *name, oauth1_callback_mode *mode)
 	if (found >= 0)
 		*mode = (oauth1_callback_mode) found;
 	return found >= 0;
+}
+
+bool
+oauth1_rate_from_text(const char *text, oauth1_rate *rate)
+{
+	static const struct
+	{
+		const char *name;
+		int			seconds;
+	}			units[] = {
+		{"s", 1}, {"sec", 1}, {"second", 1}, {"min", SECS_PER_MINUTE}, {"minute", SECS_PER_MINUTE},
+		{"h", SECS_PER_HOUR}, {"hour", SECS_PER_HOUR}, {"d", SECS_PER_DAY}, {"day", SECS_PER_DAY},
+	};
+	size_t		digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > 9 || text[digits] != '/' || strspn(text, "0") >= digits)
+		return false;
+	for (int i = 0; i < lengthof(units); i++)
+		if (strcmp(text + digits + 1, units[i].name) == 0)
+		{
+			*rate = (oauth1_rate) {atoi(text), units[i].seconds};
+			return true;
+		}
+	return false;
 }
 
 static void
@@ -225,8 +250,8 @@ oauth1_provider_read(const char *name, MemoryContext context)
 /* ---------------------------------------------------------------- a consumer */
 
 static oauth1_statement select_consumer = {
-	.sql = "SELECT name, provider, consumer_key, vars, callback "
-	"FROM oauth1.consumer WHERE name = $1",
+	.sql = "SELECT name, provider, consumer_key, vars, callback, max_concurrency, limit_group, "
+	"rate_limit FROM oauth1.consumer WHERE name = $1",
 	.nargs = 1,
 	.types = {TEXTOID},
 };
@@ -236,6 +261,7 @@ oauth1_consumer_read(const char *name, MemoryContext context)
 {
 	Datum		values[] = {CStringGetTextDatum(name)};
 	oauth1_consumer *consumer;
+	char	   *rate;
 	bool		isnull;
 
 	if (oauth1_query_read(&select_consumer, values, NULL) == 0)
@@ -246,5 +272,11 @@ oauth1_consumer_read(const char *name, MemoryContext context)
 	consumer->consumer_key = oauth1_column_cstring(0, 3, context);
 	consumer->vars = DatumGetJsonbP(oauth1_column_datum(0, 4, context, &isnull));
 	consumer->callback = oauth1_column_cstring(0, 5, context);
+	/* The zero that a null is read as. */
+	consumer->max_concurrency = DatumGetInt32(oauth1_column_datum(0, 6, context, &isnull));
+	consumer->limit_group = oauth1_column_cstring(0, 7, context);
+	rate = oauth1_column_cstring(0, 8, context);
+	if (rate != NULL)
+		(void) oauth1_rate_from_text(rate, &consumer->rate_limit);
 	return consumer;
 }

@@ -75,6 +75,13 @@ typedef struct oauth1_provider
 	oauth1_provider_options options;
 } oauth1_provider;
 
+/* So many calls in any time of that length. */
+typedef struct oauth1_rate
+{
+	int			count;			/* 0: no limit */
+	int			seconds;
+} oauth1_rate;
+
 typedef struct oauth1_consumer
 {
 	char	   *name;
@@ -82,7 +89,13 @@ typedef struct oauth1_consumer
 	char	   *consumer_key;
 	Jsonb	   *vars;
 	char	   *callback;
+	int			max_concurrency;	/* 0: no limit */
+	oauth1_rate rate_limit;
+	char	   *limit_group;	/* NULL: the consumer is alone */
 } oauth1_consumer;
+
+/* Places are lock tags, and a caller may look at each. */
+#define OAUTH1_MAX_CONCURRENCY 1000
 
 /*
  * Both read with the latest snapshot, inside an oauth1_query, into the given
@@ -95,5 +108,8 @@ extern oauth1_consumer *oauth1_consumer_read(const char *name, MemoryContext con
 extern bool oauth1_transmission_from_name(const char *name, oauth1_transmission *transmission);
 extern bool oauth1_body_hash_from_name(const char *name, oauth1_body_hash *body_hash);
 extern bool oauth1_callback_mode_from_name(const char *name, oauth1_callback_mode *mode);
+
+/* A positive whole number, a slash, a unit of time: 60/min.  False where it reads otherwise. */
+extern bool oauth1_rate_from_text(const char *text, oauth1_rate *rate);
 
 #endif							/* OAUTH1_DEFINITION_H */

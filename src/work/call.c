@@ -20,8 +20,8 @@
 #include "ground/arena.h"
 #include "ground/errors.h"
 #include "ground/settings.h"
-#include "ground/shared.h"
 #include "stored/access.h"
+#include "stored/token_times.h"
 #include "work/call.h"
 #include "work/response.h"
 
@@ -61,9 +61,9 @@ note_use(const oauth1_credential *credential, const oauth1_outcome *outcome)
 {
 	if (credential->token.token.data == NULL || !outcome->sent)
 		return;
-	oauth1_shared_note_use(credential->consumer->name, credential->token_name);
+	oauth1_token_note_use(credential->consumer->name, credential->token_name);
 	if (outcome->status == 401)
-		oauth1_shared_note_refusal(credential->consumer->name, credential->token_name);
+		oauth1_token_note_refusal(credential->consumer->name, credential->token_name);
 }
 
 oauth1_exchange *

@@ -84,6 +84,8 @@ note_pair(void *context, const oa1_pair *pair)
 		problem->problem = oauth1_problem_words(pair->value);
 	else if (oauth1_text_is(pair->name, "oauth_problem_advice"))
 		problem->advice = oauth1_problem_words(pair->value);
+	else if (oauth1_text_is(pair->name, "oauth_acceptable_timestamps"))
+		problem->acceptable_timestamps = oauth1_problem_words(pair->value);
 }
 
 static void
@@ -122,7 +124,7 @@ look_into_body(oa1_text body, oauth1_problem *problem)
 oauth1_problem
 oauth1_problem_find(oa1_text www_authenticate, oa1_text body)
 {
-	oauth1_problem problem = {{NULL, 0}, {NULL, 0}};
+	oauth1_problem problem = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
 
 	look_into_header(www_authenticate, &problem);
 	if (problem.problem.data == NULL)

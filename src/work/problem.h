@@ -14,6 +14,7 @@ typedef struct oauth1_problem
 {
 	oa1_text	problem;		/* oauth_problem */
 	oa1_text	advice;			/* oauth_problem_advice */
+	oa1_text	acceptable_timestamps;	/* oauth_acceptable_timestamps: low-high */
 } oauth1_problem;
 
 /* A copy of a server's words, in the current memory context: bounded, no control characters. */
