@@ -60,3 +60,42 @@ SELECT pg_temp.raised(400, '{}', '{"oauth_problem": "\ud83d\ude00 \u20ac \u0041"
 SELECT pg_temp.raised(400, '{}', '{"oauth_problem": "\ud83d"}');
 SELECT pg_temp.raised(400, '{}', '{"oauth_problem": "\u0000"}');
 SELECT pg_temp.raised(500, '{}', 'oauth_problem=token_used&x=' || repeat('a', 100000));
+
+-- Reports of services, as their documentation has them
+SELECT pg_temp.raised(401, '{}', '{"errors": [{"code": 32, "message": "Could not authenticate you."}]}');
+SELECT pg_temp.raised(401, '{}', '{"errors": [{"code": 89, "message": "Invalid or expired token."}]}');
+SELECT pg_temp.raised(401, '{}', '{"errors": [{"message": "Timestamp out of bounds.", "code": 135}]}');
+SELECT pg_temp.raised(400, '{}', '{"errors": [{"code": 215, "message": "Bad Authentication data."}]}');
+SELECT pg_temp.raised(404, '{}', '{"errors": [{"code": 32, "message": "Something else."}]}');
+SELECT pg_temp.raised(401, '{}', '{"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}');
+SELECT pg_temp.raised(401, '{"www-authenticate": "OAuth realm=\"1234567_SB1\", error=\"token_rejected\", error_description=\"Invalid login attempt.\""}');
+SELECT pg_temp.raised(401, '{"www-authenticate": "OAuth realm=\"1\", error=\"nonce_used\""}');
+SELECT pg_temp.raised(401, '{}', '{"type": "x", "title": "Unauthorized", "status": 401, "o:errorDetails": [{"detail": "Invalid login attempt. See the Login Audit Trail.", "o:errorCode": "INVALID_LOGIN"}]}');
+SELECT pg_temp.raised(403, '{}', '{"error": {"code": "INVALID_LOGIN_ATTEMPT", "message": "Invalid login attempt."}}');
+SELECT pg_temp.raised(400, '{}', '{"error": {"code": "SSS_REQUEST_LIMIT_EXCEEDED", "message": "Request limit exceeded."}}');
+SELECT pg_temp.raised(401, '{}', '{"code": "woocommerce_rest_authentication_error", "message": "Invalid signature - provided signature does not match.", "data": {"status": 401}}');
+SELECT pg_temp.raised(401, '{}', '{"code": "woocommerce_rest_authentication_error", "message": "Invalid timestamp.", "data": {"status": 401}}');
+SELECT pg_temp.raised(401, '{}', '{"code": "woocommerce_rest_authentication_missing_parameter", "message": "Missing OAuth parameters oauth_nonce, oauth_signature", "data": {"status": 401}}');
+SELECT pg_temp.raised(401, '{}', '{"message": "The signature is invalid. Verify and try again."}');
+SELECT pg_temp.raised(401, '{}', '{"message": "The consumer isn''t authorized to access %resources.", "parameters": {"resources": "Magento_Sales::sales"}}');
+SELECT pg_temp.raised(401, '{}', '{"Errors": {"Error": [{"Source": "Gateway", "ReasonCode": "AUTHENTICATION_FAILED", "Description": "OAuth signatures did not match. Acceptable signature base string: GET&https", "Recoverable": false, "Details": null}]}}');
+SELECT pg_temp.raised(400, '{}', '{"Errors": {"Error": [{"Source": "Gateway", "ReasonCode": "INVALID_BODY_HASH", "Description": "The provided oauth_body_hash does not match."}]}}');
+SELECT pg_temp.raised(403, '{}', '{"error": "Not allowed here."}');
+SELECT pg_temp.raised(403);
+SELECT pg_temp.raised(500, '{}', '{"message": "' || repeat('é', 300) || '"}');
+SELECT pg_temp.raised(500, '{}', '{"message": {"deep": {"deeper": {"deepest": {"x": 1}}}}, "errors": [[[]]], "error": null, "title": ""}');
+SELECT pg_temp.raised(500, '{}', '{"errors": [' || repeat('{"a": 1},', 2000) || '{"code": 32, "message": "far behind"}]}');
+
+-- Several challenges in one field, and quotes that hold what looks like one
+SELECT pg_temp.raised(401, '{"www-authenticate": "Basic realm=\"a, OAuth b\", OAuth realm=\"x\", oauth_problem=\"token_revoked\""}');
+SELECT pg_temp.raised(401, '{"www-authenticate": "Negotiate, oauth oauth_problem=\"token_used\", Bearer error=\"invalid_token\""}');
+SELECT pg_temp.raised(401, '{"www-authenticate": "Basic realm=\"OAuth oauth_problem=\\\"nonce_used\\\"\""}');
+SELECT pg_temp.raised(401, '{"www-authenticate": "Bearer realm=\"x\", error=\"invalid_token\""}');
+SELECT pg_temp.raised(401, '{"www-authenticate": ",,= \"\", OAuth"}'), pg_temp.raised(401, '{"www-authenticate": ""}');
+
+-- The rest of the Problem Reporting extension
+SELECT pg_temp.raised(400, '{"www-authenticate": "OAuth oauth_problem=\"parameter_absent\", oauth_parameters_absent=\"oauth_token%26oauth_nonce\""}');
+SELECT pg_temp.raised(400, '{}', 'oauth_problem=parameter_rejected&oauth_parameters_rejected=oauth_version%3D1.0');
+SELECT pg_temp.raised(400, '{}', 'oauth_problem=version_rejected&oauth_acceptable_versions=1.0-1.0');
+SELECT regexp_replace(pg_temp.raised(401, '{}', 'oauth_problem=timestamp_refused&oauth_acceptable_timestamps=1000-2000'), 'says \d{10}', 'says NOW');
+SELECT pg_temp.raised(401, '{}', 'oauth_problem=timestamp_refused&oauth_acceptable_timestamps=1000-99999999999');

@@ -251,6 +251,9 @@ extern oa1_status oa1_public_key_read(oa1_text pem, EVP_PKEY **key);
 /* PKCS#12 (DER octets): the private key in it. */
 extern oa1_status oa1_pkcs12_key_read(oa1_text der, oa1_text passphrase, EVP_PKEY **key);
 
+/* The size of an RSA key's modulus in bits. */
+extern int	oa1_key_bits(const EVP_PKEY *key);
+
 /*
  * A key made ready once, to sign any number of base strings.  HMAC: a keyed
  * context that holds the key; RSA: a reference to the caller's key; PLAINTEXT:

@@ -218,3 +218,9 @@ oa1_pkcs12_key_read(oa1_text der, oa1_text passphrase, EVP_PKEY **key)
 	PKCS12_free(file);
 	return accept_key(candidate, otherwise, key);
 }
+
+int
+oa1_key_bits(const EVP_PKEY *key)
+{
+	return EVP_PKEY_get_bits(key);
+}

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "ground/arena.h"
 #include "ground/errors.h"
@@ -149,7 +150,7 @@ raise_no_token(const char *consumer, const char *token_name)
 }
 
 static oauth1_statement select_token = {
-	.sql = "SELECT token FROM oauth1.token WHERE consumer = $1 AND name = $2",
+	.sql = "SELECT token, expires_at FROM oauth1.token WHERE consumer = $1 AND name = $2",
 	.nargs = 2,
 	.types = {TEXTOID, TEXTOID},
 };
@@ -178,10 +179,15 @@ read_token(oauth1_credential *credential)
 	Datum		values[] = {
 		CStringGetTextDatum(consumer), CStringGetTextDatum(credential->token_name)
 	};
+	Datum		expires_at;
+	bool		isnull;
 
 	if (oauth1_query_read(&select_token, values, NULL) == 0)
 		raise_no_token(consumer, credential->token_name);
 	token->token = utf8_copy(oauth1_column_cstring(0, 1, CurrentMemoryContext));
+	expires_at = oauth1_column_datum(0, 2, CurrentMemoryContext, &isnull);
+	if (!isnull)
+		credential->token_expires_at = DatumGetTimestampTz(expires_at);
 	token->secret_id = (oauth1_secret_id) {consumer, credential->token_name, OAUTH1_TOKEN_SECRET};
 	token->secret = oauth1_secret_read(&token->secret_id, credential->memory);
 	credential->session_handle = read_secret(credential, credential->token_name,

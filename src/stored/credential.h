@@ -11,6 +11,8 @@
 #ifndef OAUTH1_CREDENTIAL_H
 #define OAUTH1_CREDENTIAL_H
 
+#include "datatype/timestamp.h"
+
 #include "stored/definition.h"
 #include "stored/secret.h"
 
@@ -38,6 +40,7 @@ typedef struct oauth1_credential
 	size_t		header_count;
 
 	oauth1_credential_token token;
+	TimestampTz token_expires_at;	/* 0: not said */
 	oauth1_sealed *consumer_secret; /* NULL: none stored */
 	oauth1_sealed *private_key;
 	oauth1_sealed *session_handle;	/* of the access token */
@@ -70,6 +73,19 @@ extern oauth1_credential *oauth1_credential_find_consumer(const char *consumer,
 extern void oauth1_credential_sign(oauth1_credential *credential,
 								   const oauth1_credential_token *other,
 								   oa1_text base_string, oa1_buffer *signature);
+
+/* What a signature is keyed with, as far as anybody may know it. */
+typedef struct oauth1_key_shape
+{
+	int			rsa_bits;		/* 0: the two secrets sign */
+	size_t		consumer_secret;	/* octets, before they are encoded for the key (3.4.2) */
+	size_t		token_secret;
+	bool		consumer_has_space; /* white space at an end: a slip of copying, as a rule */
+	bool		token_has_space;
+} oauth1_key_shape;
+
+/* Opens what would sign, to measure it.  Raises what oauth1_credential_sign raises. */
+extern void oauth1_credential_key_shape(oauth1_credential *credential, oauth1_key_shape *shape);
 
 /* Wipes what is kept to sign again with a credential, which is going away.  Never throws. */
 extern void oauth1_credential_forget_signer(const oauth1_credential *credential);

@@ -97,19 +97,27 @@ private_key(oauth1_credential *credential)
 	return credential->key;
 }
 
-static oa1_status
-init_with_secrets(oauth1_credential *credential, const oauth1_credential_token *token,
-				  oa1_signer *signer)
+static void
+open_secrets(const oauth1_credential *credential, const oauth1_credential_token *token,
+			 oa1_buffer *consumer_secret, oa1_buffer *token_secret)
 {
 	oauth1_secret_id id = {credential->consumer->name, "", OAUTH1_CONSUMER_SECRET};
-	oa1_buffer *consumer_secret = oauth1_secret_buffer(CurrentMemoryContext);
-	oa1_buffer *token_secret = oauth1_secret_buffer(CurrentMemoryContext);
-	oa1_status	status;
 
 	open_secret(credential, &id, credential->consumer_secret, consumer_secret);
 	if (token->secret != NULL)
 		oauth1_secret_open(&token->secret_id, token->secret, credential->destination,
 						   token_secret);
+}
+
+static oa1_status
+init_with_secrets(oauth1_credential *credential, const oauth1_credential_token *token,
+				  oa1_signer *signer)
+{
+	oa1_buffer *consumer_secret = oauth1_secret_buffer(CurrentMemoryContext);
+	oa1_buffer *token_secret = oauth1_secret_buffer(CurrentMemoryContext);
+	oa1_status	status;
+
+	open_secrets(credential, token, consumer_secret, token_secret);
 	status = oa1_signer_init_secret(signer, credential->provider->signature_method,
 									oa1_buffer_text(consumer_secret),
 									oa1_buffer_text(token_secret),
@@ -184,4 +192,39 @@ oauth1_credential_sign(oauth1_credential *credential, const oauth1_credential_to
 	else
 		status = sign_again(credential, base_string, signature);
 	oauth1_check_core(status, "key");
+}
+
+/* ---------------------------------------------------------------- looking at the key */
+
+static bool
+has_space_at_end(const oa1_buffer *secret)
+{
+	static const char spaces[] = " \t\r\n";
+
+	return secret->length > 0 &&
+		(memchr(spaces, secret->data[0], sizeof(spaces) - 1) != NULL ||
+		 memchr(spaces, secret->data[secret->length - 1], sizeof(spaces) - 1) != NULL);
+}
+
+void
+oauth1_credential_key_shape(oauth1_credential *credential, oauth1_key_shape *shape)
+{
+	oa1_buffer *consumer_secret;
+	oa1_buffer *token_secret;
+
+	memset(shape, 0, sizeof(*shape));
+	if (oa1_method_is_rsa(credential->provider->signature_method))
+	{
+		shape->rsa_bits = oa1_key_bits(private_key(credential));
+		return;
+	}
+	consumer_secret = oauth1_secret_buffer(CurrentMemoryContext);
+	token_secret = oauth1_secret_buffer(CurrentMemoryContext);
+	open_secrets(credential, &credential->token, consumer_secret, token_secret);
+	shape->consumer_secret = consumer_secret->length;
+	shape->token_secret = token_secret->length;
+	shape->consumer_has_space = has_space_at_end(consumer_secret);
+	shape->token_has_space = has_space_at_end(token_secret);
+	oa1_buffer_free(consumer_secret);
+	oa1_buffer_free(token_secret);
 }

@@ -22,12 +22,18 @@
 /* Of objects and arrays within each other; what is flat needs one. */
 #define MAX_DEPTH 100
 
+/* Of objects whose members are read, and of members: a report on an error has few. */
+#define MAX_PATH 4
+#define MAX_MEMBERS 1000
+
 typedef struct flat_state
 {
 	oauth1_pairs *members;
+	bool		nested;			/* read what lies in nested objects and arrays too */
 	int			depth;			/* of objects and arrays */
+	int			objects;		/* of objects alone */
 	bool		is_object;		/* the outermost value is one */
-	char	   *name;			/* of the outermost object's member being read */
+	char	   *names[MAX_PATH];	/* of the members being read, from the outermost object on */
 } flat_state;
 
 /* ---------------------------------------------------------------- before parsing */
@@ -149,6 +155,17 @@ object_start(void *state)
 
 	if (flat->depth++ == 0)
 		flat->is_object = true;
+	flat->objects++;
+	OAUTH1_JSON_ACTION_DONE;
+}
+
+static OAUTH1_JSON_ACTION
+object_end(void *state)
+{
+	flat_state *flat = state;
+
+	flat->depth--;
+	flat->objects--;
 	OAUTH1_JSON_ACTION_DONE;
 }
 
@@ -160,7 +177,7 @@ array_start(void *state)
 }
 
 static OAUTH1_JSON_ACTION
-nested_end(void *state)
+array_end(void *state)
 {
 	((flat_state *) state)->depth--;
 	OAUTH1_JSON_ACTION_DONE;
@@ -171,34 +188,51 @@ field_start(void *state, char *name, bool isnull)
 {
 	flat_state *flat = state;
 
-	if (flat->depth == 1)
-		flat->name = name;
+	if (flat->objects <= MAX_PATH)
+		flat->names[flat->objects - 1] = name;
 	OAUTH1_JSON_ACTION_DONE;
+}
+
+/* The names from the outermost object to the member being read, joined by dots. */
+static char *
+member_path(const flat_state *flat)
+{
+	char	   *path = flat->names[0];
+
+	for (int i = 1; i < flat->objects; i++)
+		path = psprintf("%s.%s", path, flat->names[i]);
+	return path;
 }
 
 static OAUTH1_JSON_ACTION
 scalar(void *state, char *value, JsonTokenType type)
 {
 	flat_state *flat = state;
+	bool		is_wanted = flat->is_object && type != JSON_TOKEN_NULL;
 
-	if (flat->depth == 1 && flat->is_object && flat->name != NULL && type != JSON_TOKEN_NULL)
-		oauth1_pairs_add(flat->members, oauth1_utf8_from_cstring(flat->name),
+	if (flat->nested)
+		is_wanted = is_wanted && flat->objects >= 1 && flat->objects <= MAX_PATH &&
+			flat->members->count < MAX_MEMBERS;
+	else
+		is_wanted = is_wanted && flat->depth == 1;
+	if (is_wanted)
+		oauth1_pairs_add(flat->members, oauth1_utf8_from_cstring(member_path(flat)),
 						 oauth1_utf8_from_cstring(value));
 	OAUTH1_JSON_ACTION_DONE;
 }
 
 /* ---------------------------------------------------------------- reading */
 
-bool
-oauth1_flat_json_read(oa1_text json, oauth1_pairs *members)
+static bool
+read_members(oa1_text json, bool nested, oauth1_pairs *members)
 {
-	flat_state	flat = {.members = members};
+	flat_state	flat = {.members = members, .nested = nested};
 	JsonSemAction action = {
 		.semstate = &flat,
 		.object_start = object_start,
-		.object_end = nested_end,
+		.object_end = object_end,
 		.array_start = array_start,
-		.array_end = nested_end,
+		.array_end = array_end,
 		.object_field_start = field_start,
 		.scalar = scalar,
 	};
@@ -212,4 +246,16 @@ oauth1_flat_json_read(oa1_text json, oauth1_pairs *members)
 	/* It may be a token reply, half of which is a secret. */
 	OPENSSL_cleanse(text, length);
 	return good && flat.is_object;
+}
+
+bool
+oauth1_flat_json_read(oa1_text json, oauth1_pairs *members)
+{
+	return read_members(json, false, members);
+}
+
+bool
+oauth1_nested_json_read(oa1_text json, oauth1_pairs *members)
+{
+	return read_members(json, true, members);
 }

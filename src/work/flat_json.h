@@ -18,4 +18,11 @@
  */
 extern bool oauth1_flat_json_read(oa1_text json, oauth1_pairs *members);
 
+/*
+ * The same with the members of nested objects, at most four deep, whose names are
+ * then paths: errors.code.  Arrays stand for what is in them, so that a path can
+ * come more than once.
+ */
+extern bool oauth1_nested_json_read(oa1_text json, oauth1_pairs *members);
+
 #endif							/* OAUTH1_FLAT_JSON_H */
