@@ -144,7 +144,9 @@ open_socket(void *argument, curlsocktype purpose, struct curl_sockaddr *address)
 	exchange->connected_anew = true;
 	exchange->address_refused = false;
 	note_address(exchange, &address->addr);
-	return oauth1_sockets_open(address);
+	exchange->socket = oauth1_sockets_open(address);
+	exchange->socket_birth = oauth1_sockets_last_birth();
+	return exchange->socket;
 }
 
 /*
@@ -405,16 +407,20 @@ own_exchange(void)
 	return owner->exchange;
 }
 
-/* How far it came: of TLS no callback tells. */
+/*
+ * How far it came.  Between the socket and the sending no callback tells, so it
+ * is seen from the end: what did not fail to connect, connected.
+ */
 static oauth1_stage
-reached_stage(const oauth1_exchange *exchange)
+reached_stage(const oauth1_exchange *exchange, CURLcode code)
 {
-	curl_off_t	connected = 0;
+	bool		connected = code != CURLE_COULDNT_CONNECT;
 
 	if (exchange->stage != OAUTH1_STAGE_CONNECT)
 		return exchange->stage;
-	curl_easy_getinfo(exchange->easy, CURLINFO_CONNECT_TIME_T, &connected);
-	return connected > 0 ? OAUTH1_STAGE_TLS : OAUTH1_STAGE_CONNECT;
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		connected = oauth1_sockets_got_connected(exchange->socket, exchange->socket_birth);
+	return connected ? OAUTH1_STAGE_TLS : OAUTH1_STAGE_CONNECT;
 }
 
 /* Takes an exchange out of flight, with all that is known of it. */
@@ -427,7 +433,7 @@ finish(oauth1_exchange *exchange, CURLcode code)
 	curl_easy_getinfo(exchange->easy, CURLINFO_TOTAL_TIME_T, &elapsed);
 	response->elapsed_ms = elapsed / 1000.0;
 	response->reused = exchange->sent && !exchange->connected_anew;
-	response->stage = reached_stage(exchange);
+	response->stage = reached_stage(exchange, code);
 	response->sent_at = exchange->sent_at;
 	response->address = exchange->address;
 	if (exchange->in_flight)

@@ -41,6 +41,8 @@ struct oauth1_exchange
 	int64		sent_at;
 	char		address[INET6_ADDRSTRLEN];	/* the last one that was spoken to */
 	bool		connected_anew; /* a socket was opened for it */
+	int			socket;			/* the last of these, and its birth */
+	uint32		socket_birth;
 	bool		address_refused;	/* the rule allowed none of the addresses */
 	bool		sent;
 	bool		repeat_refused;

@@ -41,7 +41,8 @@ typedef struct entry
 	bool		ours;			/* a socket of oauth1_sockets_open, still open */
 	bool		fresh;			/* and not yet known to have been connected */
 	bool		idle;			/* a kept connection, fit to be used again */
-	uint32_t	birth;
+	bool		connected;		/* it was, the last that was ours */
+	uint32_t	birth;			/* of that */
 	uint32_t	wanted;			/* what libcurl wants to hear of it; 0: nothing */
 	uint32_t	watched;		/* what the epoll set has for it; 0: it is not in the set */
 } entry;
@@ -137,18 +138,21 @@ note_opened(int fd)
 	set_idle(entry, false);
 	entry->ours = true;
 	entry->fresh = true;
+	entry->connected = false;
 	entry->birth = ++table.births;
 	entry->watched = 0;			/* the kernel took the earlier one out */
 	return watch(fd, entry, entry->wanted);
 }
 
-/* Forgets a socket that was closed. */
+/* Forgets a socket that was closed, all but what it had come to. */
 static void
 note_closed(entry *entry)
 {
 	set_idle(entry, false);
 	set_wanted(entry, 0);
-	memset(entry, 0, sizeof(*entry));
+	entry->ours = false;
+	entry->fresh = false;
+	entry->watched = 0;
 	table.open--;
 }
 
@@ -229,6 +233,9 @@ oauth1_sockets_wanted(CURL *easy, curl_socket_t fd, int what, void *unused, void
 		return 0;
 	}
 	set_wanted(entry, (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0));
+	/* Of one that is still connecting it wants to hear only that it can be written. */
+	if (entry->ours && (what & CURL_POLL_IN))
+		entry->connected = true;
 	if (table.alone && entry->idle)
 		table.single = fd;
 	set_idle(entry, false);
@@ -281,6 +288,19 @@ oauth1_sockets_single(oauth1_single *single)
 	single->readable = (entry->wanted & EPOLLIN) != 0;
 	single->writable = (entry->wanted & EPOLLOUT) != 0;
 	return true;
+}
+
+uint32_t
+oauth1_sockets_last_birth(void)
+{
+	return table.births;
+}
+
+bool
+oauth1_sockets_got_connected(int fd, uint32_t birth)
+{
+	return fd >= 0 && fd < table.size && table.entries[fd].birth == birth &&
+		table.entries[fd].connected;
 }
 
 int

@@ -48,6 +48,14 @@ extern int	oauth1_sockets_idle_count(void);
 extern int	oauth1_sockets_wanted_count(void);
 
 /*
+ * The birth of the socket that was opened last, and whether that one, of this
+ * number, got connected, be it closed or not; false also where another socket
+ * has got the number since.
+ */
+extern uint32_t oauth1_sockets_last_birth(void);
+extern bool oauth1_sockets_got_connected(int fd, uint32_t birth);
+
+/*
  * Makes every idle connection that has something to say dead for libcurl.  Does
  * not wait, never throws.
  */

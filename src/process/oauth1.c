@@ -13,6 +13,7 @@
 #include "fmgr.h"
 
 #include "ground/settings.h"
+#include "process/discard.h"
 
 PG_MODULE_MAGIC;
 
@@ -22,4 +23,5 @@ void
 _PG_init(void)
 {
 	oauth1_define_settings();
+	oauth1_watch_discard();
 }

@@ -77,8 +77,8 @@ match_key(const void *a, const void *b, Size size)
 			 strcmp(x->token_name, y->token_name) == 0);
 }
 
-static void
-empty_table(void)
+void
+oauth1_credential_forget_all(void)
 {
 	HASH_SEQ_STATUS scan;
 	credential_entry *entry;
@@ -371,7 +371,7 @@ find(const credential_key *key)
 	if (credentials != NULL &&
 		(credentials_generation != generation ||
 		 hash_get_num_entries(credentials) >= MAX_CREDENTIALS))
-		empty_table();
+		oauth1_credential_forget_all();
 	if (credentials != NULL)
 	{
 		entry = hash_search(credentials, key, HASH_FIND, NULL);

@@ -104,6 +104,9 @@ extern bool oauth1_credential_session_handle(const oauth1_credential *credential
  */
 extern bool oauth1_credential_client_key(const oauth1_credential *credential, oa1_buffer *out);
 
+/* Forgets all credentials of the session, and wipes what they hold.  Never throws. */
+extern void oauth1_credential_forget_all(void);
+
 /* A URL template of the provider for this consumer and token, palloc'd in UTF-8. */
 extern char *oauth1_credential_expand(const oauth1_credential *credential, const char *template,
 									  const char *token, const char *what);

@@ -52,8 +52,8 @@ relation_changed(Datum argument, Oid relation)
 }
 
 /* Resetting the context wipes the ciphers. */
-static void
-forget_keys(void)
+void
+oauth1_data_key_forget_all(void)
 {
 	kept_keys = NULL;
 	is_stale = false;
@@ -64,7 +64,7 @@ forget_keys(void)
 static void
 forget_at_exit(int code, Datum argument)
 {
-	forget_keys();
+	oauth1_data_key_forget_all();
 }
 
 /* Before the rows are read: a change from here on counts. */
@@ -127,7 +127,7 @@ const oauth1_data_key *
 oauth1_data_key_by_id(const char *id, oauth1_key_problem *problem)
 {
 	if (is_stale)
-		forget_keys();
+		oauth1_data_key_forget_all();
 	for (kept_key *kept = kept_keys; kept != NULL; kept = kept->next)
 		if (strcmp(kept->key.id, id) == 0)
 			return &kept->key;

@@ -47,4 +47,7 @@ extern char *oauth1_data_key_replace(void);
 /* Deletes the keys that no secret needs any more, but for the current one. */
 extern void oauth1_data_key_drop_unneeded(void);
 
+/* Wipes the keys that the session keeps.  Never throws. */
+extern void oauth1_data_key_forget_all(void);
+
 #endif							/* OAUTH1_DATA_KEY_H */
