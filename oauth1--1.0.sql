@@ -1033,6 +1033,53 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.http_call(text, oauth1.http_request, text, integer) IS
     'signs a request and sends it; call it in FROM or LATERAL';
 
+-- Plain SQL, so that the planner puts it in place of the call and rows come one by one in FROM
+-- too: a function scan would collect them all first.
+CREATE FUNCTION oauth1._http_batch(
+    consumer text,
+    requests oauth1.http_request[],
+    token text,
+    concurrency integer,
+    timeout_ms integer,
+    OUT n integer,
+    OUT status integer,
+    OUT content_type text,
+    OUT headers jsonb,
+    OUT body text,
+    OUT body_bytes bytea,
+    OUT elapsed_ms double precision,
+    OUT sqlstate text,
+    OUT error text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'oauth1_http_batch'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._http_batch(text, oauth1.http_request[], text, integer, integer) IS
+    'what stands behind http_batch';
+
+CREATE FUNCTION oauth1.http_batch(
+    consumer text,
+    requests oauth1.http_request[],
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    concurrency integer DEFAULT 16,
+    timeout_ms integer DEFAULT NULL)
+RETURNS TABLE (
+    n integer,
+    status integer,
+    content_type text,
+    headers jsonb,
+    body text,
+    body_bytes bytea,
+    elapsed_ms double precision,
+    sqlstate text,
+    error text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+AS $$
+    SELECT (r).*
+      FROM (SELECT oauth1._http_batch($1, $2, $3, $4, $5) AS r OFFSET 0) AS s
+$$;
+COMMENT ON FUNCTION oauth1.http_batch(text, oauth1.http_request[], text, integer, integer) IS
+    'sends signed requests, several at once: a row each as it ends, also for one that failed';
+
 CREATE FUNCTION oauth1.raise_for_status(response oauth1.http_response)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_raise_for_status'

@@ -101,22 +101,34 @@ what_is_known(const oauth1_outcome *outcome)
 }
 
 static void
-raise_timed_out(const oauth1_outcome *outcome, const char *host, int timeout_ms)
+raise_timed_out(const oauth1_outcome *outcome, const char *host, int timeout_ms,
+				const char *tried)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OAUTH1_TIMED_OUT),
 			 errmsg("call to \"%s\" timed out", host),
-			 errdetail("No complete answer came within %d ms. %s",
-					   timeout_ms, what_is_known(outcome))));
+			 errdetail("No complete answer came within %d ms. %s%s",
+					   timeout_ms, what_is_known(outcome), tried)));
 }
 
 static void
-raise_too_large(const oauth1_outcome *outcome, const char *host)
+raise_no_place(const oauth1_outcome *outcome, const char *host, int timeout_ms,
+			   const char *tried)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OAUTH1_TIMED_OUT),
+			 errmsg("call to \"%s\" timed out", host),
+			 errdetail("It could not begin within %d ms. %s Nothing was sent.%s",
+					   timeout_ms, outcome->reason, tried)));
+}
+
+static void
+raise_too_large(const oauth1_outcome *outcome, const char *host, const char *tried)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OAUTH1_RESPONSE_TOO_LARGE),
 			 errmsg("response of \"%s\" is too large", host),
-			 errdetail("%s %s", outcome->reason, what_is_known(outcome)),
+			 errdetail("%s %s%s", outcome->reason, what_is_known(outcome), tried),
 			 outcome->all_too_large ?
 			 errhint("The limit on all of a session is oauth1.max_memory; a lower concurrency needs less.") :
 			 errhint("The limit on a body is oauth1.max_response_size.")));
@@ -135,7 +147,8 @@ raise_address_refused(const oauth1_outcome *outcome, const char *host)
 }
 
 void
-oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeout_ms)
+oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeout_ms,
+					 const char *tried)
 {
 	const char *reason = outcome->reason[0] ? outcome->reason : "The transfer failed.";
 
@@ -144,10 +157,13 @@ oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeou
 		case OAUTH1_ANSWERED:
 			return;
 		case OAUTH1_TIMED_OUT:
-			raise_timed_out(outcome, host, timeout_ms);
+			raise_timed_out(outcome, host, timeout_ms, tried);
+			break;
+		case OAUTH1_NO_PLACE:
+			raise_no_place(outcome, host, timeout_ms, tried);
 			break;
 		case OAUTH1_TOO_LARGE:
-			raise_too_large(outcome, host);
+			raise_too_large(outcome, host, tried);
 			break;
 		case OAUTH1_ADDRESS_REFUSED:
 			raise_address_refused(outcome, host);
@@ -156,28 +172,35 @@ oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeou
 			ereport(ERROR,
 					(errcode(ERRCODE_OAUTH1_TRANSFER),
 					 errmsg("could not connect to \"%s\"", host),
-					 errdetail("%s: nothing was sent.", reason)));
+					 errdetail("%s: nothing was sent.%s", reason, tried)));
 			break;
 		case OAUTH1_CUT:
 			ereport(ERROR,
 					(errcode(ERRCODE_OAUTH1_TRANSFER),
 					 errmsg("could not receive the whole response of \"%s\"", host),
-					 errdetail("%s: the server answered with status %d, then the transfer broke.",
-							   reason, outcome->status)));
+					 errdetail("%s: the server answered with status %d, then the transfer broke.%s",
+							   reason, outcome->status, tried)));
+			break;
+		case OAUTH1_TOO_MANY_REDIRECTS:
+			ereport(ERROR,
+					(errcode(ERRCODE_OAUTH1_TRANSFER),
+					 errmsg("too many redirects of \"%s\"", host),
+					 errdetail("It answered with status %d and another URL once more than oauth1.max_redirects allows.%s",
+							   outcome->status, tried)));
 			break;
 		case OAUTH1_UNANSWERED:
 			ereport(ERROR,
 					(errcode(ERRCODE_OAUTH1_NO_ANSWER),
 					 errmsg("no answer from \"%s\"", host),
-					 errdetail("%s: the request was sent; whether it was received is not known.",
-							   reason)));
+					 errdetail("%s: the request was sent; whether it was received is not known.%s",
+							   reason, tried)));
 			break;
 		case OAUTH1_NO_MEMORY:
 			ereport(ERROR,
 					(errcode(ERRCODE_OUT_OF_MEMORY),
 					 errmsg("out of memory"),
-					 errdetail("Memory ran out during the call to \"%s\". %s",
-							   host, what_is_known(outcome))));
+					 errdetail("Memory ran out during the call to \"%s\". %s%s",
+							   host, what_is_known(outcome), tried)));
 			break;
 	}
 }

@@ -34,6 +34,8 @@ typedef enum oauth1_outcome_kind
 	OAUTH1_CUT,					/* a status, but the rest did not arrive or made no sense */
 	OAUTH1_TIMED_OUT,			/* the deadline passed; sent says on which side of the edge */
 	OAUTH1_TOO_LARGE,			/* body, header bytes or header count above the cap */
+	OAUTH1_NO_PLACE,			/* the deadline passed before the call's limits let it start */
+	OAUTH1_TOO_MANY_REDIRECTS,
 	OAUTH1_ADDRESS_REFUSED,		/* every address the host has is one we may not open */
 	OAUTH1_NO_MEMORY
 } oauth1_outcome_kind;
@@ -52,8 +54,10 @@ extern void oauth1_check_core(oa1_status status, const char *argument);
 
 /*
  * Raises the error for an outcome other than OAUTH1_ANSWERED; returns only for
- * that one.  host is named in the message (no path, no query).
+ * that one.  host is named in the message (no path, no query); tried follows the
+ * detail: a space and a sentence on the attempts before, or "".
  */
-extern void oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeout_ms);
+extern void oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeout_ms,
+								 const char *tried);
 
 #endif							/* OAUTH1_ERRORS_H */

@@ -37,23 +37,29 @@ is_plain_http(const oa1_url *url)
 	return url->scheme.length == strlen("http");
 }
 
+static bool
+may_be_plain(const oauth1_provider *provider)
+{
+	return provider->signature_method != OA1_PLAINTEXT && provider->allow_http &&
+		oauth1_allow_http;
+}
+
 static void
 check_scheme(const oauth1_credential *credential, const oa1_url *url)
 {
 	const oauth1_provider *provider = credential->provider;
 
-	if (!is_plain_http(url))
+	if (!is_plain_http(url) || may_be_plain(provider))
 		return;
 	if (provider->signature_method == OA1_PLAINTEXT)
 		ereport(ERROR,
 				(errcode(ERRCODE_OAUTH1_URL_NOT_ALLOWED),
 				 errmsg("PLAINTEXT needs https"),
 				 errdetail("Over http it would send the secrets in the clear (RFC 5849, section 3.4.4).")));
-	if (!provider->allow_http || !oauth1_allow_http)
-		ereport(ERROR,
-				(errcode(ERRCODE_OAUTH1_URL_NOT_ALLOWED),
-				 errmsg("calls of consumer \"%s\" need https", credential->consumer->name),
-				 errhint("Plain http needs allow_http of the provider and the setting oauth1.allow_http.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_OAUTH1_URL_NOT_ALLOWED),
+			 errmsg("calls of consumer \"%s\" need https", credential->consumer->name),
+			 errhint("Plain http needs allow_http of the provider and the setting oauth1.allow_http.")));
 }
 
 /* '/path' becomes what it is under the first api_url; anything else stays. */
@@ -102,6 +108,16 @@ oauth1_access_api_url(const oauth1_credential *credential, oa1_text url, oa1_buf
 						   credential->provider->name),
 				 errhint("The view oauth1.providers shows them.")));
 	check_scheme(credential, parsed);
+}
+
+bool
+oauth1_access_allows(const oauth1_credential *credential, oa1_text url, oa1_buffer *octets,
+					 oa1_url *parsed)
+{
+	return oa1_url_parse(url, octets, parsed) == OA1_OK &&
+		!parsed->has_userinfo && !parsed->has_dot_segments &&
+		is_under_an_api_url(credential, parsed) &&
+		(!is_plain_http(parsed) || may_be_plain(credential->provider));
 }
 
 void

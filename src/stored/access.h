@@ -19,6 +19,13 @@ extern void oauth1_access_api_url(const oauth1_credential *credential, oa1_text 
 								  oa1_buffer *octets, oa1_url *parsed);
 
 /*
+ * The same judgement on an absolute URL that a server named, without an error:
+ * false where the URL of a call could not be that.
+ */
+extern bool oauth1_access_allows(const oauth1_credential *credential, oa1_text url,
+								 oa1_buffer *octets, oa1_url *parsed);
+
+/*
  * A token endpoint of the provider, expanded: allowed because it is part of what
  * the secrets are bound to.  what names it in the message.  The same errors.
  */

@@ -77,6 +77,29 @@ match_key(const void *a, const void *b, Size size)
 			 strcmp(x->token_name, y->token_name) == 0);
 }
 
+/* It is in the table no more. */
+static void
+drop(oauth1_credential *credential)
+{
+	credential->is_dropped = true;
+	if (credential->holders == 0)
+		MemoryContextDelete(credential->memory);
+}
+
+void
+oauth1_credential_hold(oauth1_credential *credential)
+{
+	credential->holders++;
+}
+
+void
+oauth1_credential_release(oauth1_credential *credential)
+{
+	credential->holders--;
+	if (credential->is_dropped && credential->holders == 0)
+		MemoryContextDelete(credential->memory);
+}
+
 void
 oauth1_credential_forget_all(void)
 {
@@ -87,7 +110,7 @@ oauth1_credential_forget_all(void)
 		return;
 	hash_seq_init(&scan, credentials);
 	while ((entry = hash_seq_search(&scan)) != NULL)
-		MemoryContextDelete(entry->credential->memory);
+		drop(entry->credential);
 	hash_destroy(credentials);
 	credentials = NULL;
 }

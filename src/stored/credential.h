@@ -47,13 +47,16 @@ typedef struct oauth1_credential
 	oauth1_sealed *client_key;	/* read only where the provider has a client_certificate */
 	char	   *destination;	/* where its secrets may go, now */
 	EVP_PKEY   *key;			/* parsed at the first RSA signature */
+
+	int			holders;		/* who still needs it */
+	bool		is_dropped;		/* out of the table: the last holder's release frees it */
 } oauth1_credential;
 
 /*
  * The credential of a consumer and an access token's name ('' : two-legged) for
  * the current role, which must be allowed to use both: OA007 where it is not, or
  * where one of them does not exist.  It is the session's: good until the next
- * call of a find function.
+ * call of a find function, or for as long as it is held.
  */
 extern oauth1_credential *oauth1_credential_find(const char *consumer, const char *token_name);
 
@@ -63,6 +66,10 @@ extern oauth1_credential *oauth1_credential_find(const char *consumer, const cha
  */
 extern oauth1_credential *oauth1_credential_find_consumer(const char *consumer,
 														  const char *token_name);
+
+/* Each hold needs its release, which never throws. */
+extern void oauth1_credential_hold(oauth1_credential *credential);
+extern void oauth1_credential_release(oauth1_credential *credential);
 
 /*
  * Signs with the credential's own method and, in place of its own token's

@@ -1,19 +1,24 @@
 /*
  * call.c
- *	  One signed call from a message to its response.
+ *	  One signed call, from a message to its response.
  *
  * The order decides what an error costs: whatever can be refused (grant, URL,
- * arguments, secret) is refused before a byte is sent; once the exchange is
- * done, nothing but a lack of memory can keep its response from the caller.
+ * arguments, secret) is refused before a byte is sent; once an exchange is done,
+ * nothing but a lack of memory can keep its response from the caller.
+ *
+ * After an attempt the call is over, or due again: at once, because a kept
+ * connection died under a GET, because the service's clock is
+ * another, or because it points elsewhere; or later, because a retry is allowed
+ * (retry.c).  Each attempt waits for its place (limits.c), looks at grant and URL
+ * again, and has a nonce and a timestamp of its own.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include "fmgr.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -23,7 +28,48 @@
 #include "stored/access.h"
 #include "stored/token_times.h"
 #include "work/call.h"
+#include "work/clock.h"
+#include "work/limits.h"
+#include "work/redirect.h"
 #include "work/response.h"
+#include "work/retry.h"
+
+typedef enum call_state
+{
+	CALL_DUE,					/* an attempt is to be made, at wakes */
+	CALL_UNDER_WAY,				/* the exchange is in flight */
+	CALL_OVER
+} call_state;
+
+struct oauth1_call
+{
+	MemoryContext memory;		/* what was current at its begin */
+	MemoryContextCallback callback;
+	bool		ended;
+
+	const char *consumer;		/* to be found for each attempt; NULL: composed by the caller */
+	const char *token_name;
+	const oauth1_message *message;
+	oauth1_composition composition; /* its credential is held */
+	oa1_url		url;
+	bool		judged;			/* grant and URL, for the attempt that is due */
+	int			timeout_ms;
+	int64		started;		/* these on oauth1_monotonic_us's clock */
+	int64		deadline;
+
+	call_state	state;
+	int64		wakes;
+	bool		waits_for_place;	/* one may be free whenever the session was woken */
+	oauth1_place place;
+	oauth1_exchange *exchange;	/* of the last attempt; NULL: there was none */
+	oauth1_outcome own;			/* counts where exchange is NULL, or too many redirects came */
+
+	int			retries;
+	int			redirects;
+	bool		repeated;		/* once, for a kept connection that died */
+	bool		clock_set;		/* once, by the service's */
+	StringInfo	tried;			/* earlier attempts, in words; NULL: none */
+};
 
 int
 oauth1_timeout_argument(FunctionCallInfo fcinfo, int n)
@@ -37,16 +83,118 @@ oauth1_timeout_argument(FunctionCallInfo fcinfo, int n)
 	return PG_GETARG_INT32(n);
 }
 
+/* ---------------------------------------------------------------- begin and end */
+
+void
+oauth1_call_end(oauth1_call *call)
+{
+	if (call->ended)
+		return;
+	call->ended = true;
+	if (call->exchange != NULL)
+		oauth1_transfer_end(call->exchange);
+	call->exchange = NULL;
+	/* What is dropped under way counts as sent. */
+	oauth1_limits_release(&call->place,
+						  call->state == CALL_UNDER_WAY ? oauth1_monotonic_us() : 0);
+	oauth1_credential_release(call->composition.credential);
+}
+
+/* The call's memory goes, and its exchange by itself. */
+static void
+memory_goes(void *argument)
+{
+	oauth1_call *call = argument;
+
+	call->exchange = NULL;
+	oauth1_call_end(call);
+}
+
+static oauth1_call *
+begin(const oauth1_composition *composition, const oauth1_message *message, int timeout_ms)
+{
+	oauth1_call *call = palloc0(sizeof(*call));
+
+	call->memory = CurrentMemoryContext;
+	call->composition = *composition;
+	call->message = message;
+	call->judged = true;
+	call->timeout_ms = timeout_ms;
+	call->started = oauth1_monotonic_us();
+	call->deadline = call->started + (int64) timeout_ms * 1000;
+	oauth1_credential_hold(call->composition.credential);
+	call->callback.func = memory_goes;
+	call->callback.arg = call;
+	MemoryContextRegisterResetCallback(call->memory, &call->callback);
+	return call;
+}
+
+oauth1_call *
+oauth1_call_begin(const char *consumer, const char *token_name, const oauth1_message *message,
+				  int timeout_ms)
+{
+	oauth1_credential *credential = oauth1_credential_find(consumer, token_name);
+	oauth1_composition composition = {
+		.credential = credential,
+		.transmission = credential->provider->transmission,
+	};
+	oauth1_call *call;
+	oa1_buffer	octets;
+	oa1_url		url;
+
+	oauth1_buffer_init(&octets, CurrentMemoryContext);
+	oauth1_access_api_url(credential, message->url, &octets, &url);
+	call = begin(&composition, message, timeout_ms);
+	call->consumer = consumer;
+	call->token_name = token_name;
+	call->url = url;
+	return call;
+}
+
+oauth1_call *
+oauth1_call_begin_composed(const oauth1_composition *composition, const oauth1_message *message,
+						   const oa1_url *url, int timeout_ms)
+{
+	oauth1_call *call = begin(composition, message, timeout_ms);
+
+	call->url = *url;
+	return call;
+}
+
+/* ---------------------------------------------------------------- an attempt begins */
+
+/*
+ * Looks again at what may have changed since the call began or was last sent:
+ * grant, provider, URL.
+ */
+static void
+judge(oauth1_call *call)
+{
+	oauth1_credential *credential;
+	oa1_buffer	octets;
+
+	if (call->judged || call->consumer == NULL)
+		return;
+	credential = oauth1_credential_find(call->consumer, call->token_name);
+	oauth1_credential_hold(credential);
+	oauth1_credential_release(call->composition.credential);
+	call->composition.credential = credential;
+	call->composition.transmission = credential->provider->transmission;
+	oauth1_buffer_init(&octets, CurrentMemoryContext);
+	oauth1_access_api_url(credential, call->url.text, &octets, &call->url);
+}
+
 /* How the exchange is to be made, beyond what was composed. */
 static void
-set_transport(const oauth1_credential *credential, int timeout_ms, oauth1_request *request)
+set_transport(const oauth1_call *call, oauth1_request *request)
 {
-	const oauth1_provider_options *options = &credential->provider->options;
+	const oauth1_provider *provider = call->composition.credential->provider;
+	const oauth1_provider_options *options = &provider->options;
 
-	request->connect_timeout_ms = Min(oauth1_connect_timeout, timeout_ms);
-	request->deadline = oauth1_monotonic_us() + (int64) timeout_ms * 1000;
+	request->connect_timeout_ms = Min(oauth1_connect_timeout, call->timeout_ms);
+	request->deadline = call->deadline;
 	request->max_response_size = (size_t) oauth1_max_response_size * 1024;
-	request->allow_http = oauth1_allow_http && credential->provider->allow_http;
+	request->allow_http = oauth1_allow_http && provider->allow_http;
 	request->allow_private_addresses = oauth1_allow_private_addresses;
 	request->proxy = options->proxy ? options->proxy : oauth1_proxy;
 	request->proxy_is_trusted = options->proxy == NULL;
@@ -54,6 +202,66 @@ set_transport(const oauth1_credential *credential, int timeout_ms, oauth1_reques
 	if (options->ca != NULL)
 		request->ca_pem = (oa1_text) {options->ca, strlen(options->ca)};
 }
+
+/* The response of the attempt before, which could still have been the call's, is needed no more. */
+static void
+forget_last(oauth1_call *call)
+{
+	if (call->exchange != NULL)
+		oauth1_transfer_end(call->exchange);
+	call->exchange = NULL;
+}
+
+/* What the attempt before got, if there was one, is then the call's. */
+static void
+give_up_waiting(oauth1_call *call)
+{
+	const char *reason = oauth1_limits_reason(call->composition.credential->consumer,
+											  &call->place);
+
+	oauth1_limits_release(&call->place, 0);
+	call->state = CALL_OVER;
+	if (call->exchange != NULL)
+		return;
+	call->own.kind = OAUTH1_NO_PLACE;
+	strlcpy(call->own.reason, reason ? reason : "", sizeof(call->own.reason));
+}
+
+/* Takes the place that the limits ask for; false: the call goes on waiting, or is over. */
+static bool
+take_place(oauth1_call *call, int64 now)
+{
+	int64		wakes;
+
+	call->waits_for_place = !oauth1_limits_take(call->composition.credential->consumer,
+												call->url.path, &call->place, &wakes);
+	if (!call->waits_for_place)
+		return true;
+	call->judged = false;
+	call->wakes = Min(wakes, call->deadline);
+	if (now >= call->deadline)
+		give_up_waiting(call);
+	return false;
+}
+
+static void
+start_attempt(oauth1_call *call, int64 now)
+{
+	oauth1_request request = {0};
+
+	judge(call);
+	if (!take_place(call, now))
+		return;
+	forget_last(call);
+	call->judged = false;
+	call->composition.timestamp = oauth1_clock_timestamp(call->composition.credential);
+	oauth1_compose(&call->composition, call->message, &call->url, &request, NULL);
+	set_transport(call, &request);
+	call->exchange = oauth1_transfer_start(&request);
+	call->state = CALL_UNDER_WAY;
+}
+
+/* ---------------------------------------------------------------- an attempt ends */
 
 /* A use is what left this server; its peer's own word for a bad credential is 401. */
 static void
@@ -66,23 +274,183 @@ note_use(const oauth1_credential *credential, const oauth1_outcome *outcome)
 		oauth1_token_note_refusal(credential->consumer->name, credential->token_name);
 }
 
-oauth1_exchange *
-oauth1_send(const oauth1_composition *composition, const oauth1_message *message,
-			const oa1_url *url, int timeout_ms)
+/* The call is due again; what came so far is kept in words. */
+static void
+try_again(oauth1_call *call, const oauth1_outcome *outcome, int64 now, int64 wakes)
 {
-	oauth1_request request = {0};
-	oauth1_exchange *exchange;
-	const oauth1_response *response;
-
-	oauth1_compose(composition, message, url, &request, NULL);
-	set_transport(composition->credential, timeout_ms, &request);
-	exchange = oauth1_transfer_run(&request);
-	response = oauth1_transfer_response(exchange);
-	note_use(composition->credential, &response->outcome);
-	oauth1_check_outcome(&response->outcome, pnstrdup(url->host.data, url->host.length),
-						 timeout_ms);
-	return exchange;
+	if (call->tried == NULL)
+	{
+		call->tried = makeStringInfo();
+		appendStringInfoString(call->tried, " Before that: ");
+	}
+	else
+		appendStringInfoString(call->tried, ", ");
+	oauth1_retry_describe(outcome, call->tried);
+	appendStringInfo(call->tried, " after " INT64_FORMAT " ms", (now - call->started) / 1000);
+	call->state = CALL_DUE;
+	call->wakes = wakes;
 }
+
+/*
+ * A kept connection can die just as it is used again.  What is meant to change
+ * nothing (RFC 9110, 9.2.1) is repeated for that once, signed anew.
+ */
+static bool
+died_on_reuse(oauth1_call *call, const oauth1_response *response)
+{
+	if (call->repeated || response->outcome.kind != OAUTH1_UNANSWERED || !response->reused ||
+		!oauth1_method_is_safe(call->message->http_method))
+		return false;
+	call->repeated = true;
+	return true;
+}
+
+/* Was the timestamp refused, and is the service's clock known now? */
+static bool
+learned_clock(oauth1_call *call, const oauth1_response *response)
+{
+	if (call->clock_set ||
+		!oauth1_clock_learn(call->composition.credential, response,
+							call->composition.timestamp))
+		return false;
+	call->clock_set = true;
+	return true;
+}
+
+/* Does the call go on with another URL?  Too many of them end it with an outcome of its own. */
+static bool
+was_redirected(oauth1_call *call, const oauth1_response *response)
+{
+	oa1_url		target;
+
+	if (call->consumer == NULL || oauth1_max_redirects == 0 ||
+		!oauth1_redirect_find(call->composition.credential, call->message->http_method,
+							  &call->url, response, &target))
+		return false;
+	if (call->redirects == oauth1_max_redirects)
+	{
+		call->own = response->outcome;
+		call->own.kind = OAUTH1_TOO_MANY_REDIRECTS;
+		return false;
+	}
+	call->redirects++;
+	call->url = target;
+	return true;
+}
+
+/* Decides what follows from an exchange that got done. */
+static void
+conclude(oauth1_call *call, int64 now)
+{
+	const oauth1_credential *credential = call->composition.credential;
+	const oauth1_response *response = oauth1_transfer_response(call->exchange);
+	int64		wait;
+
+	note_use(credential, &response->outcome);
+	oauth1_limits_release(&call->place, response->sent_at);
+	oauth1_limits_heed(credential->consumer, call->url.path, response);
+	call->state = CALL_OVER;
+	if (died_on_reuse(call, response) || learned_clock(call, response) ||
+		was_redirected(call, response))
+	{
+		try_again(call, &response->outcome, now, now);
+		return;
+	}
+	if (call->retries == oauth1_retries || call->own.kind != OAUTH1_ANSWERED)
+		return;
+	wait = oauth1_retry_wait_us(credential->provider, call->message->http_method, response,
+								call->retries + 1);
+	if (wait < 0 || now + wait >= call->deadline)
+		return;
+	call->retries++;
+	try_again(call, &response->outcome, now, now + wait);
+}
+
+/* ---------------------------------------------------------------- a call goes on */
+
+/* Is it time, by what the call knows itself? */
+static bool
+is_time(const oauth1_call *call, int64 now)
+{
+	if (call->state == CALL_UNDER_WAY)
+		return oauth1_transfer_done(call->exchange);
+	return call->state == CALL_DUE && call->wakes <= now;
+}
+
+bool
+oauth1_call_is_due(const oauth1_call *call, int64 now)
+{
+	return is_time(call, now) || (call->state == CALL_DUE && call->waits_for_place);
+}
+
+int64
+oauth1_call_wakes(const oauth1_call *call)
+{
+	return call->state == CALL_DUE ? call->wakes : PG_INT64_MAX;
+}
+
+bool
+oauth1_call_step(oauth1_call *call)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->memory);
+	int64		now = oauth1_monotonic_us();
+
+	for (bool due = oauth1_call_is_due(call, now); due; due = is_time(call, now))
+	{
+		if (call->state == CALL_UNDER_WAY)
+			conclude(call, now);
+		else
+			start_attempt(call, now);
+	}
+	MemoryContextSwitchTo(old);
+	return call->state == CALL_OVER;
+}
+
+const oauth1_response *
+oauth1_call_response(const oauth1_call *call)
+{
+	const oauth1_response *response = NULL;
+	const oauth1_outcome *outcome = &call->own;
+	const char *tried = call->tried ? psprintf("%s.", call->tried->data) : "";
+
+	if (call->exchange != NULL)
+		response = oauth1_transfer_response(call->exchange);
+	if (response != NULL && outcome->kind == OAUTH1_ANSWERED)
+		outcome = &response->outcome;
+	if (outcome->kind != OAUTH1_ANSWERED)
+		oauth1_check_outcome(outcome, pnstrdup(call->url.host.data, call->url.host.length),
+							 call->timeout_ms, tried);
+	return response;
+}
+
+const oauth1_response *
+oauth1_call_run(oauth1_call *call)
+{
+	const oauth1_response *response = NULL;
+
+	/* An error must not wait for the end of the call's memory to give back place and connection. */
+	PG_TRY();
+	{
+		while (!oauth1_call_step(call))
+			oauth1_transfer_wait(oauth1_call_wakes(call));
+		response = oauth1_call_response(call);
+	}
+	PG_CATCH();
+	{
+		oauth1_call_end(call);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return response;
+}
+
+const oa1_url *
+oauth1_call_url(const oauth1_call *call)
+{
+	return &call->url;
+}
+
+/* ---------------------------------------------------------------- from SQL to a row */
 
 /*
  * A call of a SQL function: everything made on the way, the exchange included,
@@ -95,7 +463,7 @@ typedef struct sql_call
 } sql_call;
 
 static sql_call
-begin_call(void)
+begin_sql_call(void)
 {
 	sql_call	call = {.result = CurrentMemoryContext};
 
@@ -107,38 +475,28 @@ begin_call(void)
 
 /* Sends the message for a consumer and a token's name; the row is in call's result context. */
 static Datum
-finish_call(sql_call *call, FunctionCallInfo fcinfo, const oauth1_message *message,
-			int token_argument, int timeout_argument)
+finish_sql_call(sql_call *sql_call, FunctionCallInfo fcinfo, const oauth1_message *message,
+				int token_argument, int timeout_argument)
 {
 	int			timeout_ms = oauth1_timeout_argument(fcinfo, timeout_argument);
-	char	   *consumer;
 	char	   *token = "";
-	oauth1_composition composition = {0};
-	oauth1_exchange *exchange;
-	oa1_buffer	octets;
-	oa1_url		url;
+	oauth1_call *call;
+	const oauth1_response *response;
 	Datum		row;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("consumer must not be null")));
-	consumer = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (!PG_ARGISNULL(token_argument))
 		token = text_to_cstring(PG_GETARG_TEXT_PP(token_argument));
+	call = oauth1_call_begin(text_to_cstring(PG_GETARG_TEXT_PP(0)), token, message, timeout_ms);
+	response = oauth1_call_run(call);
 
-	composition.credential = oauth1_credential_find(consumer, token);
-	composition.transmission = composition.credential->provider->transmission;
-	composition.timestamp = (int64) time(NULL);
-	oauth1_buffer_init(&octets, CurrentMemoryContext);
-	oauth1_access_api_url(composition.credential, message->url, &octets, &url);
-	exchange = oauth1_send(&composition, message, &url, timeout_ms);
-
-	MemoryContextSwitchTo(call->result);
-	row = oauth1_response_datum(oauth1_transfer_response(exchange),
-								oauth1_response_descriptor(fcinfo));
-	oauth1_transfer_end(exchange);
-	MemoryContextDelete(call->scratch);
+	MemoryContextSwitchTo(sql_call->result);
+	row = oauth1_response_datum(response, oauth1_response_descriptor(fcinfo));
+	oauth1_call_end(call);
+	MemoryContextDelete(sql_call->scratch);
 	return row;
 }
 
@@ -148,11 +506,11 @@ finish_call(sql_call *call, FunctionCallInfo fcinfo, const oauth1_message *messa
 static Datum
 call_without_body(FunctionCallInfo fcinfo, const char *http_method)
 {
-	sql_call	call = begin_call();
+	sql_call	call = begin_sql_call();
 	oauth1_message message;
 
 	oauth1_message_without_body(&message, http_method, fcinfo, 1);
-	return finish_call(&call, fcinfo, &message, 4, 5);
+	return finish_sql_call(&call, fcinfo, &message, 4, 5);
 }
 
 /*
@@ -162,11 +520,11 @@ call_without_body(FunctionCallInfo fcinfo, const char *http_method)
 static Datum
 call_with_body(FunctionCallInfo fcinfo, const char *http_method)
 {
-	sql_call	call = begin_call();
+	sql_call	call = begin_sql_call();
 	oauth1_message message;
 
 	oauth1_message_from_arguments(&message, http_method, fcinfo, 1);
-	return finish_call(&call, fcinfo, &message, 10, 11);
+	return finish_sql_call(&call, fcinfo, &message, 10, 11);
 }
 
 PG_FUNCTION_INFO_V1(oauth1_http_get);
@@ -223,7 +581,7 @@ PG_FUNCTION_INFO_V1(oauth1_http_call);
 Datum
 oauth1_http_call(PG_FUNCTION_ARGS)
 {
-	sql_call	call = begin_call();
+	sql_call	call = begin_sql_call();
 	oauth1_message message;
 
 	if (PG_ARGISNULL(1))
@@ -231,7 +589,7 @@ oauth1_http_call(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("request must not be null")));
 	oauth1_message_from_request(&message, PG_GETARG_HEAPTUPLEHEADER(1));
-	return finish_call(&call, fcinfo, &message, 2, 3);
+	return finish_sql_call(&call, fcinfo, &message, 2, 3);
 }
 
 PG_FUNCTION_INFO_V1(oauth1_make_request);

@@ -233,15 +233,14 @@ oauth1_response_descriptor(FunctionCallInfo fcinfo)
 	return descriptor;
 }
 
-Datum
-oauth1_response_datum(const oauth1_response *response, TupleDesc descriptor)
+void
+oauth1_response_values(const oauth1_response *response, Datum *values, bool *nulls)
 {
-	Datum		values[OAUTH1_RESPONSE_COLUMNS] = {0};
-	bool		nulls[OAUTH1_RESPONSE_COLUMNS];
 	size_t		length;
 	char	   *text;
 
-	memset(nulls, true, sizeof(nulls));
+	memset(values, 0, OAUTH1_RESPONSE_COLUMNS * sizeof(*values));
+	memset(nulls, true, OAUTH1_RESPONSE_COLUMNS * sizeof(*nulls));
 #define SET(column, datum) \
 	(values[(column) - 1] = (datum), nulls[(column) - 1] = false)
 
@@ -265,5 +264,14 @@ oauth1_response_datum(const oauth1_response *response, TupleDesc descriptor)
 														 response->body.length)));
 	}
 #undef SET
+}
+
+Datum
+oauth1_response_datum(const oauth1_response *response, TupleDesc descriptor)
+{
+	Datum		values[OAUTH1_RESPONSE_COLUMNS];
+	bool		nulls[OAUTH1_RESPONSE_COLUMNS];
+
+	oauth1_response_values(response, values, nulls);
 	return HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
 }

@@ -18,6 +18,12 @@
  */
 extern Datum oauth1_response_datum(const oauth1_response *response, TupleDesc descriptor);
 
+/*
+ * The same as the values of its attributes, in order, for a row that has them
+ * beside others.
+ */
+extern void oauth1_response_values(const oauth1_response *response, Datum *values, bool *nulls);
+
 /* The descriptor of the calling function's result, kept for the expression's life. */
 extern TupleDesc oauth1_response_descriptor(FunctionCallInfo fcinfo);
 

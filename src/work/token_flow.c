@@ -12,8 +12,6 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -89,22 +87,20 @@ take_step(const token_step *step, oauth1_token_reply *reply)
 		.token = step->token,
 		.transmission = credential->provider->token_transmission,
 		.protocol = &step->protocol,
-		.timestamp = (int64) time(NULL),
 	};
 	char	   *expanded = oauth1_credential_expand(credential, step->endpoint,
 													step->token->token.data, step->endpoint_name);
 	oauth1_message message;
-	oauth1_exchange *exchange;
+	oauth1_call *call;
 	oa1_buffer	octets;
 	oa1_url		url;
 
 	write_message(step, (oa1_text) {expanded, strlen(expanded)}, &message);
 	oauth1_buffer_init(&octets, CurrentMemoryContext);
 	oauth1_access_token_url(credential, message.url, step->endpoint_name, &octets, &url);
-	exchange = oauth1_send(&composition, &message, &url, oauth1_timeout);
-	oauth1_token_reply_read(oauth1_transfer_response(exchange), step->what,
-							step->reply_is_optional, reply);
-	oauth1_transfer_end(exchange);
+	call = oauth1_call_begin_composed(&composition, &message, &url, oauth1_timeout);
+	oauth1_token_reply_read(oauth1_call_run(call), step->what, step->reply_is_optional, reply);
+	oauth1_call_end(call);
 }
 
 /* The oauth_ ones are protocol parameters, the others go with the request. */

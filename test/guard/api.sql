@@ -168,6 +168,12 @@ CREATE FUNCTION oauth1.http_call(
     token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
     timeout_ms integer DEFAULT NULL)
 RETURNS oauth1.http_response;
+CREATE FUNCTION oauth1.http_batch(
+    consumer text, requests oauth1.http_request[],
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    concurrency integer DEFAULT 16, timeout_ms integer DEFAULT NULL)
+RETURNS TABLE (n integer, status integer, content_type text, headers jsonb, body text,
+    body_bytes bytea, elapsed_ms double precision, sqlstate text, error text) STABLE;
 CREATE FUNCTION oauth1.raise_for_status(response oauth1.http_response) RETURNS oauth1.http_response;
 
 -- Not for PUBLIC; all other functions are. Arguments do not matter here.

@@ -594,8 +594,8 @@ my %connections = map { $_->{connection} => 1 } $service->ledger($mark);
 is(scalar(my @requests = $service->ledger($mark)), 11, 'eleven calls');
 is(scalar keys %connections, 1, 'on one connection, over statements, transactions and errors');
 
-# A kept connection that dies without an answer: the call is not sent again.
-foreach my $verb ('get', 'post', 'put', 'delete')
+# A kept connection that dies without an answer: what may change something is not sent again.
+foreach my $verb ('post', 'put', 'patch', 'delete')
 {
 	$mark = $service->mark;
 	$fresh->rows(q{SELECT status FROM oauth1.http_get('any', '/api/echo')});
@@ -603,6 +603,17 @@ foreach my $verb ('get', 'post', 'put', 'delete')
 	my @now = $service->ledger($mark);
 	is(scalar @now, 2, "$verb on a dying connection: sent once");
 	is($now[0]{connection}, $now[1]{connection}, "$verb on a dying connection: it was the kept one");
+}
+foreach my $verb ('get', 'head')
+{
+	$mark = $service->mark;
+	$fresh->rows(q{SELECT status FROM oauth1.http_get('any', '/api/echo')});
+	is($fresh->rows("SELECT r.status FROM oauth1.http_$verb('any', " . quote(flaky('hangup_reused')) . ') r'), 200, "$verb on a dying connection");
+	my @now = $service->ledger($mark);
+	is(scalar @now, 3, "$verb on a dying connection: sent again, once");
+	is($now[0]{connection}, $now[1]{connection}, "$verb on a dying connection: it was the kept one");
+	isnt($now[1]{oauth}{oauth_nonce}, $now[2]{oauth}{oauth_nonce}, "$verb on a dying connection: signed anew");
+	is($now[2]{verdict}, 'ok', "$verb on a dying connection: verified");
 }
 
 # ---------------------------------------------------------------- where calls can stand

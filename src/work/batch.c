@@ -1,0 +1,364 @@
+/*
+ * batch.c
+ *	  http_batch: many calls at once, a row each, as they end.
+ *
+ * A value-per-call function: what is under way lives in the function's own memory
+ * between two rows, and is dropped with it, when the query wants no more rows, is
+ * closed or fails.  A call that fails is a row like the others; only what is
+ * about the statement (a cancel, a timeout of the statement) ends it.
+ *
+ * At most concurrency calls exist at a time, each in a memory context of its own,
+ * so memory follows the concurrency and not the number of requests.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "ground/catch.h"
+#include "work/call.h"
+#include "work/response.h"
+
+/* More descriptors than a backend is allowed by default; it is also a bound on our own memory. */
+#define MAX_CONCURRENCY 1000
+
+/* How long a query may take rows that are ready before those under way are looked after. */
+#define NEGLECT_US INT64CONST(1000)
+
+/* Columns of a row, from 0; those of the response stand between. */
+enum
+{
+	COLUMN_N,
+	COLUMN_RESPONSE,
+	COLUMN_SQLSTATE = COLUMN_RESPONSE + OAUTH1_RESPONSE_COLUMNS,
+	COLUMN_ERROR,
+	COLUMNS
+};
+
+/* One call of the batch, at its place. */
+typedef struct slot
+{
+	int			n;				/* of its request, from 1; 0: the place is free */
+	MemoryContext memory;		/* of the call and its message */
+	oauth1_message message;
+	oauth1_call *call;
+	ErrorData  *error;			/* it is over with that; NULL: not, or with a response */
+	bool		over;
+} slot;
+
+typedef struct batch
+{
+	MemoryContext memory;		/* the function's own, until its last row */
+	char	   *consumer;
+	char	   *token;
+	int			timeout_ms;
+	ArrayIterator requests;
+	int			taken;			/* how many requests were */
+	bool		exhausted;
+	int64		looked_after;	/* when those under way last were */
+
+	int			concurrency;
+	int			in_use;			/* how many places are not free */
+	int			next;			/* the place to look at first, so that none is passed over */
+	slot		slots[FLEXIBLE_ARRAY_MEMBER];
+} batch;
+
+/* ---------------------------------------------------------------- one call */
+
+/* For oauth1_catch, which takes one argument. */
+typedef struct step
+{
+	batch	   *batch;
+	slot	   *slot;
+	Datum		request;
+	bool		isnull;
+} step;
+
+/* An operation: makes the call of a slot. */
+static void
+begin_call(void *argument)
+{
+	step	   *step = argument;
+	slot	   *slot = step->slot;
+	batch	   *batch = step->batch;
+
+	if (step->isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("request must not be null")));
+	oauth1_message_from_request(&slot->message, DatumGetHeapTupleHeader(step->request));
+	slot->call = oauth1_call_begin(batch->consumer, batch->token, &slot->message,
+								   batch->timeout_ms);
+}
+
+/* An operation: lets a slot's call go on, and sees that it has a response where it is over. */
+static void
+step_call(void *argument)
+{
+	slot	   *slot = ((step *) argument)->slot;
+
+	slot->over = oauth1_call_step(slot->call);
+	if (slot->over)
+		(void) oauth1_call_response(slot->call);
+}
+
+/* Runs an operation on a slot; its error is the call's end. */
+static void
+run(void (*operation) (void *), step *step)
+{
+	MemoryContext old = MemoryContextSwitchTo(step->slot->memory);
+
+	step->slot->error = oauth1_catch(operation, step);
+	if (step->slot->error != NULL)
+		step->slot->over = true;
+	MemoryContextSwitchTo(old);
+}
+
+static void
+free_slot(batch *batch, slot *slot)
+{
+	if (slot->call != NULL)
+		oauth1_call_end(slot->call);
+	MemoryContextDelete(slot->memory);
+	memset(slot, 0, sizeof(*slot));
+	batch->in_use--;
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+static slot *
+find_free(batch *batch)
+{
+	slot	   *slot = batch->slots;
+
+	while (slot->n != 0)
+		slot++;
+	return slot;
+}
+
+/* Takes the next request; false: there is none. */
+static bool
+next_request(batch *batch, step *step)
+{
+	if (!batch->exhausted)
+		batch->exhausted = !array_iterate(batch->requests, &step->request, &step->isnull);
+	if (batch->exhausted)
+		return false;
+	batch->taken++;
+	return true;
+}
+
+/* Begins calls while there are requests, places and descriptors for them. */
+static void
+fill(batch *batch)
+{
+	step		step = {.batch = batch};
+
+	while (batch->in_use < batch->concurrency && oauth1_transfer_has_room() &&
+		   next_request(batch, &step))
+	{
+		slot	   *slot = find_free(batch);
+
+		slot->n = batch->taken;
+		slot->memory = AllocSetContextCreate(batch->memory, "oauth1 batch call",
+											 ALLOCSET_DEFAULT_SIZES);
+		batch->in_use++;
+		step.slot = slot;
+		run(begin_call, &step);
+		if (!slot->over)
+			run(step_call, &step);
+	}
+}
+
+/* Steps what is due; returns a slot whose call is over, or NULL. */
+static slot *
+go_on(batch *batch)
+{
+	step		step = {.batch = batch};
+	int64		now = oauth1_monotonic_us();
+
+	for (int i = 0; i < batch->concurrency; i++)
+	{
+		int			place = (batch->next + i) % batch->concurrency;
+		slot	   *slot = &batch->slots[place];
+
+		if (slot->n == 0)
+			continue;
+		step.slot = slot;
+		if (!slot->over && oauth1_call_is_due(slot->call, now))
+			run(step_call, &step);
+		if (slot->over)
+		{
+			batch->next = (place + 1) % batch->concurrency;
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+/* When a slot is to be stepped by itself. */
+static int64
+earliest(const batch *batch)
+{
+	int64		wakes = PG_INT64_MAX;
+
+	for (int i = 0; i < batch->concurrency; i++)
+		if (batch->slots[i].n != 0)
+			wakes = Min(wakes, oauth1_call_wakes(batch->slots[i].call));
+	return wakes;
+}
+
+/* Waits until there is something to do; not at all where until has passed. */
+static void
+look_after(batch *batch, int64 until)
+{
+	oauth1_transfer_wait(until);
+	batch->looked_after = oauth1_monotonic_us();
+}
+
+/* The next slot whose call is over; NULL: all are. */
+static slot *
+next_over(batch *batch)
+{
+	slot	   *over;
+
+	if (oauth1_monotonic_us() - batch->looked_after > NEGLECT_US)
+		look_after(batch, 0);
+	for (;;)
+	{
+		fill(batch);
+		over = go_on(batch);
+		if (over != NULL || batch->in_use == 0)
+			return over;
+		look_after(batch, earliest(batch));
+	}
+}
+
+/* ---------------------------------------------------------------- rows */
+
+/* What an error says, in one line. */
+static char *
+error_text(const ErrorData *error)
+{
+	return error->detail ? psprintf("%s (%s)", error->message, error->detail) : error->message;
+}
+
+static Datum
+make_row(const slot *slot, TupleDesc descriptor)
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+
+	memset(nulls, true, sizeof(nulls));
+	values[COLUMN_N] = Int32GetDatum(slot->n);
+	nulls[COLUMN_N] = false;
+	if (slot->error == NULL)
+		oauth1_response_values(oauth1_call_response(slot->call), values + COLUMN_RESPONSE,
+							   nulls + COLUMN_RESPONSE);
+	else
+	{
+		values[COLUMN_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(slot->error->sqlerrcode));
+		values[COLUMN_ERROR] = CStringGetTextDatum(error_text(slot->error));
+		nulls[COLUMN_SQLSTATE] = nulls[COLUMN_ERROR] = false;
+	}
+	return HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
+}
+
+/* ---------------------------------------------------------------- SQL function */
+
+/* Where http_batch has its arguments. */
+enum
+{
+	ARGUMENT_CONSUMER,
+	ARGUMENT_REQUESTS,
+	ARGUMENT_TOKEN,
+	ARGUMENT_CONCURRENCY,
+	ARGUMENT_TIMEOUT
+};
+
+static void
+require_argument(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
+static int
+concurrency_argument(FunctionCallInfo fcinfo)
+{
+	int			concurrency = PG_GETARG_INT32(ARGUMENT_CONCURRENCY);
+
+	if (concurrency < 1 || concurrency > MAX_CONCURRENCY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("concurrency must be from 1 to %d", MAX_CONCURRENCY)));
+	return concurrency;
+}
+
+/* In the current memory context, the function's own.  OA007 where no call would be allowed. */
+static batch *
+make_batch(FunctionCallInfo fcinfo)
+{
+	int			concurrency;
+	batch	   *batch;
+
+	require_argument(fcinfo, ARGUMENT_CONSUMER, "consumer");
+	require_argument(fcinfo, ARGUMENT_REQUESTS, "requests");
+	require_argument(fcinfo, ARGUMENT_CONCURRENCY, "concurrency");
+	concurrency = concurrency_argument(fcinfo);
+	batch = palloc0(offsetof(struct batch, slots) + concurrency * sizeof(slot));
+
+	batch->memory = CurrentMemoryContext;
+	batch->concurrency = concurrency;
+	batch->consumer = text_to_cstring(PG_GETARG_TEXT_PP(ARGUMENT_CONSUMER));
+	batch->token = PG_ARGISNULL(ARGUMENT_TOKEN) ? "" :
+		text_to_cstring(PG_GETARG_TEXT_PP(ARGUMENT_TOKEN));
+	batch->timeout_ms = oauth1_timeout_argument(fcinfo, ARGUMENT_TIMEOUT);
+	batch->requests = array_create_iterator(PG_GETARG_ARRAYTYPE_P(ARGUMENT_REQUESTS), 0, NULL);
+	batch->looked_after = oauth1_monotonic_us();
+	(void) oauth1_credential_find(batch->consumer, batch->token);
+	return batch;
+}
+
+PG_FUNCTION_INFO_V1(oauth1_http_batch);
+
+/* _http_batch(consumer, requests, token, concurrency, timeout_ms) */
+Datum
+oauth1_http_batch(PG_FUNCTION_ARGS)
+{
+	FuncCallContext *function;
+	batch	   *batch;
+	slot	   *over;
+	Datum		row;
+
+	if (SRF_IS_FIRSTCALL())
+	{
+		MemoryContext old;
+
+		function = SRF_FIRSTCALL_INIT();
+		old = MemoryContextSwitchTo(function->multi_call_memory_ctx);
+		if (get_call_result_type(fcinfo, NULL, &function->tuple_desc) != TYPEFUNC_COMPOSITE)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("function must return rows")));
+		function->tuple_desc = BlessTupleDesc(function->tuple_desc);
+		function->user_fctx = make_batch(fcinfo);
+		MemoryContextSwitchTo(old);
+	}
+	function = SRF_PERCALL_SETUP();
+	batch = function->user_fctx;
+	over = next_over(batch);
+	if (over == NULL)
+		SRF_RETURN_DONE(function);
+	row = make_row(over, function->tuple_desc);
+	free_slot(batch, over);
+	SRF_RETURN_NEXT(function, row);
+}
