@@ -443,6 +443,8 @@ finish(oauth1_exchange *exchange, CURLcode code)
 	oauth1_exchange_set_outcome(exchange, code);
 	/* The backend's own TLS connection reads the same queue. */
 	ERR_clear_error();
+	if (exchange->got_done != NULL)
+		exchange->got_done(exchange->argument, response);
 }
 
 /* The body's source, at its beginning, where there is one. */
@@ -466,6 +468,8 @@ oauth1_transfer_start(const oauth1_request *request)
 	oauth1_wait_prepare();
 	exchange = own_exchange();
 	exchange->allow_private = request->allow_private_addresses;
+	exchange->got_done = request->got_done;
+	exchange->argument = request->argument;
 	exchange->through_proxy = request->proxy[0] != '\0';
 	exchange->judge_address = !exchange->through_proxy || !request->proxy_is_trusted;
 	exchange->has_certificate = request->client_certificate != NULL;

@@ -48,6 +48,8 @@ struct oauth1_body_source
 	void		(*rewind) (oauth1_body_source *source);
 };
 
+struct oauth1_response;
+
 /*
  * What is to be sent.  Everything is copied at the start but the body, its
  * source and the client's key, which must stay where they are until the exchange
@@ -75,6 +77,13 @@ typedef struct oauth1_request
 	oa1_text	ca_pem;			/* the certificates themselves; length 0: ca_file */
 	const char *client_certificate; /* PEM, its chain after it; NULL: none */
 	oa1_text	client_key;		/* PEM, not encrypted; not copied */
+
+	/*
+	 * Called when the exchange got done, whoever drove it, with its response;
+	 * not where it is ended before.  Must not throw.  NULL: nobody wants to know.
+	 */
+	void		(*got_done) (void *argument, const struct oauth1_response *response);
+	void	   *argument;
 } oauth1_request;
 
 /* How far an exchange came: what it was at when it ended. */

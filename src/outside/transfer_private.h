@@ -34,6 +34,8 @@ struct oauth1_exchange
 	bool		has_certificate;	/* a client's */
 	oauth1_body_source *source; /* NULL: none */
 	size_t		source_left;	/* what it has still to give */
+	void		(*got_done) (void *argument, const oauth1_response *response);
+	void	   *argument;
 	struct curl_slist *lines;	/* header lines as sent */
 
 	/* what the callbacks saw */

@@ -41,16 +41,16 @@ enum
 	COLUMNS
 };
 
-/* One call of the batch, at its place. */
-typedef struct slot
+/* One call of the batch. */
+typedef struct row_call
 {
-	int			n;				/* of its request, from 1; 0: the place is free */
-	MemoryContext memory;		/* of the call and its message */
+	int			n;				/* of its request, from 1 */
+	MemoryContext memory;		/* its own: of this struct, the call and its message */
 	oauth1_message message;
 	oauth1_call *call;
 	ErrorData  *error;			/* it is over with that; NULL: not, or with a response */
 	bool		over;
-} slot;
+} row_call;
 
 typedef struct batch
 {
@@ -64,9 +64,8 @@ typedef struct batch
 	int64		looked_after;	/* when those under way last were */
 
 	int			concurrency;
-	int			in_use;			/* how many places are not free */
-	int			next;			/* the place to look at first, so that none is passed over */
-	slot		slots[FLEXIBLE_ARRAY_MEMBER];
+	int			count;			/* of the calls that exist */
+	row_call   *calls[FLEXIBLE_ARRAY_MEMBER];	/* in the order of n: who waits, waits in turn */
 } batch;
 
 /* ---------------------------------------------------------------- one call */
@@ -75,72 +74,74 @@ typedef struct batch
 typedef struct step
 {
 	batch	   *batch;
-	slot	   *slot;
+	row_call   *row;
 	Datum		request;
 	bool		isnull;
 } step;
 
-/* An operation: makes the call of a slot. */
+/* An operation: makes the call of a row. */
 static void
 begin_call(void *argument)
 {
 	step	   *step = argument;
-	slot	   *slot = step->slot;
+	row_call   *row = step->row;
 	batch	   *batch = step->batch;
 
 	if (step->isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("request must not be null")));
-	oauth1_message_from_request(&slot->message, DatumGetHeapTupleHeader(step->request));
-	slot->call = oauth1_call_begin(batch->consumer, batch->token, &slot->message,
-								   batch->timeout_ms);
+	oauth1_message_from_request(&row->message, DatumGetHeapTupleHeader(step->request));
+	row->call = oauth1_call_begin(batch->consumer, batch->token, &row->message,
+								  batch->timeout_ms);
 }
 
-/* An operation: lets a slot's call go on, and sees that it has a response where it is over. */
+/* An operation: lets a row's call go on, and sees that it has a response where it is over. */
 static void
 step_call(void *argument)
 {
-	slot	   *slot = ((step *) argument)->slot;
+	row_call   *row = ((step *) argument)->row;
 
-	slot->over = oauth1_call_step(slot->call);
-	if (slot->over)
-		(void) oauth1_call_response(slot->call);
+	row->over = oauth1_call_step(row->call);
+	if (row->over)
+		(void) oauth1_call_response(row->call);
 }
 
-/* Runs an operation on a slot; its error is the call's end. */
+/* Runs an operation on a row; its error is the call's end. */
 static void
 run(void (*operation) (void *), step *step)
 {
-	MemoryContext old = MemoryContextSwitchTo(step->slot->memory);
+	MemoryContext old = MemoryContextSwitchTo(step->row->memory);
 
-	step->slot->error = oauth1_catch(operation, step);
-	if (step->slot->error != NULL)
-		step->slot->over = true;
+	step->row->error = oauth1_catch(operation, step);
+	if (step->row->error != NULL)
+		step->row->over = true;
 	MemoryContextSwitchTo(old);
 }
 
-static void
-free_slot(batch *batch, slot *slot)
+/* Adds a row whose call does not exist yet. */
+static row_call *
+add_row(batch *batch)
 {
-	if (slot->call != NULL)
-		oauth1_call_end(slot->call);
-	MemoryContextDelete(slot->memory);
-	memset(slot, 0, sizeof(*slot));
-	batch->in_use--;
+	MemoryContext memory = AllocSetContextCreate(batch->memory, "oauth1 batch call",
+												 ALLOCSET_DEFAULT_SIZES);
+	row_call   *row = MemoryContextAllocZero(memory, sizeof(*row));
+
+	row->n = batch->taken;
+	row->memory = memory;
+	batch->calls[batch->count++] = row;
+	return row;
+}
+
+static void
+free_row(row_call *row)
+{
+	if (row->call != NULL)
+		oauth1_call_end(row->call);
+	MemoryContextDelete(row->memory);
 }
 
 /* ---------------------------------------------------------------- all of them */
-
-static slot *
-find_free(batch *batch)
-{
-	slot	   *slot = batch->slots;
-
-	while (slot->n != 0)
-		slot++;
-	return slot;
-}
 
 /* Takes the next request; false: there is none. */
 static bool
@@ -154,63 +155,59 @@ next_request(batch *batch, step *step)
 	return true;
 }
 
-/* Begins calls while there are requests, places and descriptors for them. */
+/* May one more call begin?  One of them always, whatever else holds descriptors. */
+static bool
+has_room(const batch *batch)
+{
+	return batch->count == 0 ||
+		(batch->count < batch->concurrency && oauth1_transfer_has_room());
+}
+
+/* Begins calls while there is room and there are requests. */
 static void
 fill(batch *batch)
 {
 	step		step = {.batch = batch};
 
-	while (batch->in_use < batch->concurrency && oauth1_transfer_has_room() &&
-		   next_request(batch, &step))
+	while (has_room(batch) && next_request(batch, &step))
 	{
-		slot	   *slot = find_free(batch);
-
-		slot->n = batch->taken;
-		slot->memory = AllocSetContextCreate(batch->memory, "oauth1 batch call",
-											 ALLOCSET_DEFAULT_SIZES);
-		batch->in_use++;
-		step.slot = slot;
+		step.row = add_row(batch);
 		run(begin_call, &step);
-		if (!slot->over)
-			run(step_call, &step);
 	}
 }
 
-/* Steps what is due; returns a slot whose call is over, or NULL. */
-static slot *
+/* Steps what is due; takes out a row whose call is over, or returns NULL. */
+static row_call *
 go_on(batch *batch)
 {
 	step		step = {.batch = batch};
 	int64		now = oauth1_monotonic_us();
 
-	for (int i = 0; i < batch->concurrency; i++)
+	for (int i = 0; i < batch->count; i++)
 	{
-		int			place = (batch->next + i) % batch->concurrency;
-		slot	   *slot = &batch->slots[place];
+		row_call   *row = batch->calls[i];
 
-		if (slot->n == 0)
-			continue;
-		step.slot = slot;
-		if (!slot->over && oauth1_call_is_due(slot->call, now))
+		step.row = row;
+		if (!row->over && oauth1_call_is_due(row->call, now))
 			run(step_call, &step);
-		if (slot->over)
-		{
-			batch->next = (place + 1) % batch->concurrency;
-			return slot;
-		}
+		if (!row->over)
+			continue;
+		batch->count--;
+		memmove(&batch->calls[i], &batch->calls[i + 1],
+				(batch->count - i) * sizeof(batch->calls[0]));
+		return row;
 	}
 	return NULL;
 }
 
-/* When a slot is to be stepped by itself. */
+/* When a call is to be stepped by itself. */
 static int64
 earliest(const batch *batch)
 {
 	int64		wakes = PG_INT64_MAX;
 
-	for (int i = 0; i < batch->concurrency; i++)
-		if (batch->slots[i].n != 0)
-			wakes = Min(wakes, oauth1_call_wakes(batch->slots[i].call));
+	for (int i = 0; i < batch->count; i++)
+		wakes = Min(wakes, oauth1_call_wakes(batch->calls[i]->call));
 	return wakes;
 }
 
@@ -222,20 +219,20 @@ look_after(batch *batch, int64 until)
 	batch->looked_after = oauth1_monotonic_us();
 }
 
-/* The next slot whose call is over; NULL: all are. */
-static slot *
-next_over(batch *batch)
+/* The next row whose call is over; NULL: there is none left. */
+static row_call *
+next_row(batch *batch)
 {
-	slot	   *over;
+	row_call   *row;
 
 	if (oauth1_monotonic_us() - batch->looked_after > NEGLECT_US)
 		look_after(batch, 0);
 	for (;;)
 	{
 		fill(batch);
-		over = go_on(batch);
-		if (over != NULL || batch->in_use == 0)
-			return over;
+		row = go_on(batch);
+		if (row != NULL || batch->count == 0)
+			return row;
 		look_after(batch, earliest(batch));
 	}
 }
@@ -250,21 +247,21 @@ error_text(const ErrorData *error)
 }
 
 static Datum
-make_row(const slot *slot, TupleDesc descriptor)
+make_row(const row_call *row, TupleDesc descriptor)
 {
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
 
 	memset(nulls, true, sizeof(nulls));
-	values[COLUMN_N] = Int32GetDatum(slot->n);
+	values[COLUMN_N] = Int32GetDatum(row->n);
 	nulls[COLUMN_N] = false;
-	if (slot->error == NULL)
-		oauth1_response_values(oauth1_call_response(slot->call), values + COLUMN_RESPONSE,
+	if (row->error == NULL)
+		oauth1_response_values(oauth1_call_response(row->call), values + COLUMN_RESPONSE,
 							   nulls + COLUMN_RESPONSE);
 	else
 	{
-		values[COLUMN_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(slot->error->sqlerrcode));
-		values[COLUMN_ERROR] = CStringGetTextDatum(error_text(slot->error));
+		values[COLUMN_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(row->error->sqlerrcode));
+		values[COLUMN_ERROR] = CStringGetTextDatum(error_text(row->error));
 		nulls[COLUMN_SQLSTATE] = nulls[COLUMN_ERROR] = false;
 	}
 	return HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
@@ -314,7 +311,7 @@ make_batch(FunctionCallInfo fcinfo)
 	require_argument(fcinfo, ARGUMENT_REQUESTS, "requests");
 	require_argument(fcinfo, ARGUMENT_CONCURRENCY, "concurrency");
 	concurrency = concurrency_argument(fcinfo);
-	batch = palloc0(offsetof(struct batch, slots) + concurrency * sizeof(slot));
+	batch = palloc0(offsetof(struct batch, calls) + concurrency * sizeof(row_call *));
 
 	batch->memory = CurrentMemoryContext;
 	batch->concurrency = concurrency;
@@ -336,7 +333,7 @@ oauth1_http_batch(PG_FUNCTION_ARGS)
 {
 	FuncCallContext *function;
 	batch	   *batch;
-	slot	   *over;
+	row_call   *over;
 	Datum		row;
 
 	if (SRF_IS_FIRSTCALL())
@@ -355,10 +352,10 @@ oauth1_http_batch(PG_FUNCTION_ARGS)
 	}
 	function = SRF_PERCALL_SETUP();
 	batch = function->user_fctx;
-	over = next_over(batch);
+	over = next_row(batch);
 	if (over == NULL)
 		SRF_RETURN_DONE(function);
 	row = make_row(over, function->tuple_desc);
-	free_slot(batch, over);
+	free_row(over);
 	SRF_RETURN_NEXT(function, row);
 }

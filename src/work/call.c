@@ -233,15 +233,27 @@ take_place(oauth1_call *call, int64 now)
 {
 	int64		wakes;
 
+	if (now >= call->deadline)
+	{
+		give_up_waiting(call);
+		return false;
+	}
 	call->waits_for_place = !oauth1_limits_take(call->composition.credential->consumer,
 												call->url.path, &call->place, &wakes);
 	if (!call->waits_for_place)
 		return true;
 	call->judged = false;
 	call->wakes = Min(wakes, call->deadline);
-	if (now >= call->deadline)
-		give_up_waiting(call);
 	return false;
+}
+
+/* Gives the place back at once: the call may be stepped only later, and others wait for it. */
+static void
+exchange_got_done(void *argument, const oauth1_response *response)
+{
+	oauth1_call *call = argument;
+
+	oauth1_limits_release(&call->place, response->sent_at);
 }
 
 static void
@@ -257,6 +269,8 @@ start_attempt(oauth1_call *call, int64 now)
 	call->composition.timestamp = oauth1_clock_timestamp(call->composition.credential);
 	oauth1_compose(&call->composition, call->message, &call->url, &request, NULL);
 	set_transport(call, &request);
+	request.got_done = exchange_got_done;
+	request.argument = call;
 	call->exchange = oauth1_transfer_start(&request);
 	call->state = CALL_UNDER_WAY;
 }
@@ -347,7 +361,6 @@ conclude(oauth1_call *call, int64 now)
 	int64		wait;
 
 	note_use(credential, &response->outcome);
-	oauth1_limits_release(&call->place, response->sent_at);
 	oauth1_limits_heed(credential->consumer, call->url.path, response);
 	call->state = CALL_OVER;
 	if (died_on_reuse(call, response) || learned_clock(call, response) ||
