@@ -170,6 +170,7 @@ before_sending(void *argument, char *remote_ip, char *local_ip, int remote_port,
 		return CURL_PREREQFUNC_ABORT;
 	}
 	exchange->sent = true;
+	exchange->goodbyes = oauth1_exchange_goodbyes();
 	exchange->sent_at = oauth1_monotonic_us();
 	exchange->stage = OAUTH1_STAGE_SEND;
 	strlcpy(exchange->address, remote_ip, sizeof(exchange->address));
@@ -230,24 +231,54 @@ status_of_line(const char *line, size_t length)
 	return (space[1] - '0') * 100 + (space[2] - '0') * 10 + (space[3] - '0');
 }
 
-/* A new response begins: an interim one (1xx) is no answer, its headers do not count as such. */
-static void
-begin_response(oauth1_exchange *exchange, int status)
+/*
+ * A new response begins: an interim one (1xx) is no answer, its headers do not
+ * count as such.  False: it does not begin like one, or with a change of the
+ * protocol, which only a request that asks for it may get (RFC 9110, 15.2.2).
+ */
+static bool
+begin_response(oauth1_exchange *exchange, const char *line, size_t length)
 {
+	int			status = status_of_line(line, length);
+
+	if (status < 100 || status == 101)
+	{
+		exchange->broken = status == 101 ?
+			"The server switched to another protocol, which was not asked for" :
+			"The status line is malformed";
+		return false;
+	}
 	exchange->status = status >= 200 ? status : 0;
 	if (exchange->status != 0)
 		exchange->stage = OAUTH1_STAGE_ANSWER;
-	exchange->headers_whole = false;
+	exchange->in_head = true;
 	oa1_buffer_reset(&exchange->head);
+	return true;
 }
 
-/* CURLOPT_HEADERFUNCTION: one line, the status line and the blank line included. */
+/* The blank line came; false: nobody can say where the body will end. */
+static bool
+end_head(oauth1_exchange *exchange)
+{
+	exchange->in_head = false;
+	if (exchange->status == 0)
+		return true;
+	exchange->headers_whole = true;
+	if (oauth1_framing_is_sound(oa1_buffer_text(&exchange->head)))
+		return true;
+	exchange->broken = "The Content-Length is no number, or there are several";
+	return false;
+}
+
+/*
+ * CURLOPT_HEADERFUNCTION: one line, the status line and the blank line included.
+ * A status line is where one is due: as a header or a trailer it is none.
+ */
 static size_t
 header_came(char *data, size_t size, size_t count, void *argument)
 {
 	oauth1_exchange *exchange = argument;
 	size_t		length = size * count;
-	int			status;
 
 	exchange->header_octets += length;
 	exchange->header_lines++;
@@ -257,20 +288,13 @@ header_came(char *data, size_t size, size_t count, void *argument)
 		exchange->too_large = true;
 		return 0;
 	}
-	status = status_of_line(data, length);
-	if (status != 0)
-	{
-		begin_response(exchange, status);
-		return length;
-	}
 	/* Trailers count, but they are not headers (RFC 9110, 6.5.1). */
 	if (exchange->headers_whole)
 		return length;
+	if (!exchange->in_head)
+		return begin_response(exchange, data, length) ? length : 0;
 	if (data[0] == '\r' || data[0] == '\n')
-	{
-		exchange->headers_whole = true;
-		return length;
-	}
+		return end_head(exchange) ? length : 0;
 	return keep_octets(exchange, &exchange->head, data, length) ? length : 0;
 }
 

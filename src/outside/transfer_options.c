@@ -16,6 +16,7 @@
 #include <limits.h>
 
 #include <openssl/crypto.h>
+#include <openssl/ssl.h>
 #include <openssl/evp.h>
 
 #include "utils/builtins.h"
@@ -30,6 +31,31 @@
 #define CA_CACHE_SECONDS 300L
 
 /* ---------------------------------------------------------------- options */
+
+/* How many close_notify alerts came, over all connections. */
+static uint64 goodbyes = 0;
+
+/* OpenSSL's info callback of every TLS connection. */
+static void
+alert_came(const SSL *ssl, int where, int alert)
+{
+	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY)
+		goodbyes++;
+}
+
+/* CURLOPT_SSL_CTX_FUNCTION: a TLS connection is about to be made. */
+static CURLcode
+tls_starts(CURL *easy, void *ssl_context, void *argument)
+{
+	SSL_CTX_set_info_callback(ssl_context, alert_came);
+	return CURLE_OK;
+}
+
+uint64
+oauth1_exchange_goodbyes(void)
+{
+	return goodbyes;
+}
 
 /* What is the same in every exchange. */
 static void
@@ -48,6 +74,7 @@ set_constants(oauth1_exchange *exchange, CURLcode *code)
 	OAUTH1_SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	OAUTH1_SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	OAUTH1_SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+	OAUTH1_SET(CURLOPT_SSL_CTX_FUNCTION, tls_starts);
 	OAUTH1_SET(CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS);
 	OAUTH1_SET(CURLOPT_MAXAGE_CONN, MAX_IDLE_SECONDS);
 	OAUTH1_SET(CURLOPT_TCP_NODELAY, 1L);
@@ -185,6 +212,7 @@ set_method(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *c
 	if (is_method(request, "HEAD"))
 	{
 		OAUTH1_SET(CURLOPT_NOBODY, 1L);
+		exchange->head_only = true;
 		return;
 	}
 	if (with_body)

@@ -41,6 +41,8 @@ own_reason(const oauth1_exchange *exchange, CURLcode code)
 		return "The body exceeds the limit.";
 	if (exchange->too_large)
 		return "The headers exceed 256 kB, 1000 lines or 100 kB a line.";
+	if (exchange->broken)
+		return exchange->broken;
 	if (exchange->source_failed)
 		return "The body ended before the length that was announced";
 	/* libcurl would begin anew, and a body that has a source cannot. */
@@ -48,6 +50,11 @@ own_reason(const oauth1_exchange *exchange, CURLcode code)
 		return "The connection was closed before an answer came";
 	if (code == CURLE_SSL_CERTPROBLEM && exchange->has_certificate)
 		return "The client certificate or its key is missing or unreadable, or they do not belong together";
+	/* libcurl has no words for either, or misleading ones. */
+	if (code == CURLE_BAD_FUNCTION_ARGUMENT && exchange->headers_whole)
+		return "A trailer is malformed";
+	if (code == CURLE_WRITE_ERROR && exchange->headers_whole)
+		return "The body goes on behind the end of its content coding";
 	if (code == CURLE_OK && exchange->status == 0)
 		return "Only an interim response came";
 	if (code == CURLE_OK)
@@ -124,7 +131,8 @@ classify(const oauth1_exchange *exchange, CURLcode code)
 	if (exchange->status == 0)
 		return OAUTH1_UNANSWERED;
 	/* To libcurl a header that is cut is a whole one. */
-	return code == CURLE_OK && exchange->headers_whole ? OAUTH1_ANSWERED : OAUTH1_CUT;
+	return code == CURLE_OK && exchange->headers_whole && !exchange->broken ?
+		OAUTH1_ANSWERED : OAUTH1_CUT;
 }
 
 /* Writes the outcome of an exchange of which everything is known but that. */
@@ -222,6 +230,37 @@ oauth1_transfer_header(const oauth1_response *response, const char *name)
 	return header ? header->value : (oa1_text) {NULL, 0};
 }
 
+/* True where a body ends with its connection, and in no other way (RFC 9112, 6.3). */
+static bool
+ends_with_connection(const oauth1_exchange *exchange)
+{
+	const oauth1_response *response = &exchange->response;
+
+	return !exchange->head_only && exchange->status != 204 &&
+		exchange->status != 304 &&
+		oauth1_transfer_header(response, "content-length").data == NULL &&
+		oauth1_transfer_header(response, "transfer-encoding").data == NULL;
+}
+
+/*
+ * libcurl takes any end of a TLS connection for one that was meant.  Who can cut
+ * the connection could cut such a body short, so close_notify has to have come
+ * (RFC 9112, 9.8).  In a batch that of another connection, at the same time,
+ * is taken for it as well.
+ */
+static void
+look_for_goodbye(oauth1_exchange *exchange)
+{
+	char	   *scheme = NULL;
+
+	if (!exchange->headers_whole || !ends_with_connection(exchange) ||
+		exchange->goodbyes != oauth1_exchange_goodbyes() ||
+		curl_easy_getinfo(exchange->easy, CURLINFO_SCHEME, &scheme) != CURLE_OK ||
+		scheme == NULL || pg_strcasecmp(scheme, "https") != 0)
+		return;
+	exchange->broken = "The TLS connection was cut, and only its end could tell that of the body";
+}
+
 void
 oauth1_exchange_set_outcome(oauth1_exchange *exchange, CURLcode code)
 {
@@ -237,5 +276,7 @@ oauth1_exchange_set_outcome(oauth1_exchange *exchange, CURLcode code)
 	response->content_type = oauth1_transfer_header(response, "content-type");
 	response->body = oa1_buffer_text(&exchange->body);
 	exchange->too_large |= is_long_line(exchange, code);
+	if (code == CURLE_OK)
+		look_for_goodbye(exchange);
 	describe(exchange, code);
 }

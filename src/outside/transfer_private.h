@@ -31,6 +31,7 @@ struct oauth1_exchange
 	bool		allow_private;
 	bool		judge_address;	/* false: the address is that of a trusted proxy */
 	bool		through_proxy;
+	bool		head_only;		/* HEAD: no body follows */
 	bool		has_certificate;	/* a client's */
 	oauth1_body_source *source; /* NULL: none */
 	size_t		source_left;	/* what it has still to give */
@@ -47,12 +48,15 @@ struct oauth1_exchange
 	uint32		socket_birth;
 	bool		address_refused;	/* the rule allowed none of the addresses */
 	bool		sent;
+	uint64		goodbyes;		/* oauth1_exchange_goodbyes at that time */
 	bool		repeat_refused;
 	bool		source_failed;	/* the body's source did not give what it announced */
 	bool		too_large;		/* body, headers, all bodies: the reason says which */
 	bool		all_too_large;	/* it was oauth1.max_memory that was exceeded */
 	bool		no_memory;
-	bool		headers_whole;	/* the blank line came; more are trailers */
+	const char *broken;			/* what is wrong with the response, where we saw it */
+	bool		in_head;		/* a status line came, and its blank line not yet */
+	bool		headers_whole;	/* the final blank line came; more are trailers */
 	size_t		header_octets;	/* of all responses, interim ones too */
 	int			header_lines;
 	int			status;			/* of the final response */
@@ -86,6 +90,18 @@ extern void oauth1_exchange_set_options(oauth1_exchange *exchange, const oauth1_
 
 /* Wipes and frees the header lines, which libcurl reads until the exchange is done. */
 extern void oauth1_exchange_free_lines(oauth1_exchange *exchange);
+
+/*
+ * How many TLS connections the other side has ended properly, by close_notify, in
+ * the life of this session.
+ */
+extern uint64 oauth1_exchange_goodbyes(void);
+
+/*
+ * False where header lines, as they came, hold a Content-Length that is no number
+ * or more than one (RFC 9112, 6.3): where the body ends is then anybody's guess.
+ */
+extern bool oauth1_framing_is_sound(oa1_text head);
 
 /* Fills in the response of an exchange that ended with that code. */
 extern void oauth1_exchange_set_outcome(oauth1_exchange *exchange, CURLcode code);
