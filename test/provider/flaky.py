@@ -1,11 +1,15 @@
 """Misbehaviour on demand. A path /flaky/MODE[=ARGUMENT][,MODE...]/rest is answered as /rest
 would be (the signature covers the whole URL), and then spoiled, mode by mode, from left to
-right. Arguments are percent-decoded, and a slash or a comma in one must be encoded. Modes that change the answer are here; those that change
-how it is sent are listed in SENDING and done by test/provider/wire.py.
+right. Arguments are percent-decoded, and a slash or a comma in one must be encoded. The modes
+after times=N spoil the first N requests for their path alone. Modes that change the answer are
+here; those that change how it is sent are listed in SENDING and done by test/provider/wire.py.
 """
+from email.utils import formatdate
 import gzip
 import json
-from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
+import threading
+import time
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urlsplit
 
 from answer import FORM
 import pages
@@ -44,10 +48,26 @@ def split(target):
     return parsed, slash + rest
 
 
-def spoil(answer, modes):
+_counts = {}
+_counting = threading.Lock()
+
+
+def _times_asked(target):
+    """How often this was called for the target's path, whatever its query."""
+    path = urlsplit(target).path
+    with _counting:
+        _counts[path] = _counts.get(path, 0) + 1
+        return _counts[path]
+
+
+def spoil(answer, modes, target):
     """Apply the modes; raise KeyError for an unknown one."""
+    answer.target = target
     for name, argument in modes:
-        if name in SENDING:
+        if name == "times":
+            if _times_asked(target) > int(argument):
+                break
+        elif name in SENDING:
             answer.send[name] = int(argument) if argument is not None else None
         else:
             MODES[name](answer, argument)
@@ -159,6 +179,24 @@ def _redirect(answer, argument):
     answer.headers = [("Location", location)]
 
 
+def _redirect_hex(answer, argument):
+    """The same with the Location in hex, for what no URL of a request may hold."""
+    status, _, location = argument.partition(b":")
+    _redirect(answer, status + b":" + bytes.fromhex(location.decode()))
+
+
+def _redirect_query(answer, argument):
+    """The same, with the query of the request."""
+    _redirect(answer, argument)
+    answer.headers = [("Location", answer.headers[0][1] + "?" + urlsplit(answer.target).query)]
+
+
+def _retry_date(answer, argument):
+    """Retry-After as a date, ARGUMENT seconds from now."""
+    answer.headers.append(("Retry-After", formatdate(int(time.time()) + int(argument),
+                                                     usegmt=True)))
+
+
 def _gzip(answer, _):
     answer.body = gzip.compress(answer.body)
     answer.set_header("Content-Encoding", "gzip")
@@ -180,5 +218,6 @@ MODES = {
     "json": _json, "newline": _newline, "lines": _lines, "html": _html, "status": _status,
     "as": _as, "problem": _problem, "problem_header": _problem_header, "type": _type,
     "body": _body, "hex": _hex, "fill": _fill, "header": _header, "cookies": _cookies,
-    "redirect": _redirect, "gzip": _gzip, "bomb": _bomb,
+    "redirect": _redirect, "redirect_hex": _redirect_hex, "redirect_query": _redirect_query,
+    "retry_date": _retry_date, "gzip": _gzip, "bomb": _bomb,
 }

@@ -236,7 +236,7 @@ class Service:
         except (ValueError, KeyError) as error:
             answer = Answer(400, "%s\n" % error, "text/plain")
         try:
-            flaky.spoil(answer, modes)
+            flaky.spoil(answer, modes, wire.target)
         except (KeyError, ValueError) as error:
             answer = Answer(404, "bad mode: %s\n" % error, "text/plain")
         self.ledger.write(wire)
