@@ -69,6 +69,7 @@ typedef struct oauth1_request
 	int64		deadline;		/* on oauth1_monotonic_us's clock */
 	size_t		max_response_size;	/* octets of body, decoded */
 
+	bool		fresh_connection;	/* not one that is kept */
 	bool		allow_http;
 	bool		allow_private_addresses;	/* see address.h for what stays refused */
 	const char *proxy;			/* URL; "": none */

@@ -96,6 +96,8 @@ set_destination(oauth1_exchange *exchange, const oauth1_request *request, CURLco
 	OPENSSL_cleanse(url, request->url.length);
 	pfree(url);
 
+	OAUTH1_SET(CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
+
 	/* Always set: unset, both would be read from the postmaster's environment. */
 	OAUTH1_SET(CURLOPT_PROXY, request->proxy);
 	OAUTH1_SET(CURLOPT_NOPROXY, "");

@@ -67,6 +67,7 @@ struct oauth1_call
 	int			retries;
 	int			redirects;
 	bool		repeated;		/* once, for a kept connection that died */
+	bool		distrusts_kept; /* since one died under it: others can have died with it */
 	bool		clock_set;		/* once, by the service's */
 	StringInfo	tried;			/* earlier attempts, in words; NULL: none */
 };
@@ -269,6 +270,7 @@ start_attempt(oauth1_call *call, int64 now)
 	call->composition.timestamp = oauth1_clock_timestamp(call->composition.credential);
 	oauth1_compose(&call->composition, call->message, &call->url, &request, NULL);
 	set_transport(call, &request);
+	request.fresh_connection = call->distrusts_kept;
 	request.got_done = exchange_got_done;
 	request.argument = call;
 	call->exchange = oauth1_transfer_start(&request);
@@ -307,13 +309,16 @@ try_again(oauth1_call *call, const oauth1_outcome *outcome, int64 now, int64 wak
 
 /*
  * A kept connection can die just as it is used again.  What is meant to change
- * nothing (RFC 9110, 9.2.1) is repeated for that once, signed anew.
+ * nothing (RFC 9110, 9.2.1) is repeated for that once, signed anew, on a
+ * connection of its own.
  */
 static bool
 died_on_reuse(oauth1_call *call, const oauth1_response *response)
 {
-	if (call->repeated || response->outcome.kind != OAUTH1_UNANSWERED || !response->reused ||
-		!oauth1_method_is_safe(call->message->http_method))
+	if (response->outcome.kind != OAUTH1_UNANSWERED || !response->reused)
+		return false;
+	call->distrusts_kept = true;
+	if (call->repeated || !oauth1_method_is_safe(call->message->http_method))
 		return false;
 	call->repeated = true;
 	return true;
