@@ -1087,6 +1087,33 @@ LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION oauth1.raise_for_status(oauth1.http_response) IS
     'the response itself; an error (OA010) where its status is 400 or above';
 
+CREATE FUNCTION oauth1.sign_request(
+    consumer text,
+    request oauth1.http_request,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'))
+RETURNS oauth1.http_request
+AS 'MODULE_PATHNAME', 'oauth1_sign_request'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.sign_request(text, oauth1.http_request, text) IS
+    'the request signed, for somebody else to send within minutes; nothing is sent';
+
+CREATE FUNCTION oauth1.explain_call(
+    consumer text,
+    request oauth1.http_request,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'))
+RETURNS TABLE (step integer, name text, value text)
+AS 'MODULE_PATHNAME', 'oauth1_explain_call'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.explain_call(text, oauth1.http_request, text) IS
+    'how a call is signed, step by step, and what may make a service refuse it; nothing is sent';
+
+CREATE FUNCTION oauth1.check_consumer(name text)
+RETURNS TABLE (item text, ok boolean, detail text)
+AS 'MODULE_PATHNAME', 'oauth1_check_consumer'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.check_consumer(text) IS
+    'tries a consumer: its secrets, its token, the way to the service, its test_url; what is wrong is a row';
+
 -- ---------------------------------------------------------------- privileges
 
 -- PUBLIC may sign, call and look; calls, flow and views judge the current role themselves. What

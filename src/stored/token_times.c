@@ -122,6 +122,16 @@ read_times(const char *consumer, const char *token_name)
 	return result;
 }
 
+void
+oauth1_token_last(const char *consumer, const char *token_name, TimestampTz *last_used,
+				  TimestampTz *last_refusal)
+{
+	token_times times = read_times(consumer, token_name);
+
+	*last_used = times.at[TOKEN_USED];
+	*last_refusal = times.at[TOKEN_REFUSED];
+}
+
 PG_FUNCTION_INFO_V1(oauth1_token_times);
 
 /* _token_times(consumer, name) → (last_used, last_refusal), NULL where not known. */

@@ -185,15 +185,16 @@ judge(oauth1_call *call)
 	oauth1_access_api_url(credential, call->url.text, &octets, &call->url);
 }
 
-/* How the exchange is to be made, beyond what was composed. */
-static void
-set_transport(const oauth1_call *call, oauth1_request *request)
+void
+oauth1_call_transport(const oauth1_credential *credential, int64 deadline,
+					  oauth1_request *request)
 {
-	const oauth1_provider *provider = call->composition.credential->provider;
+	const oauth1_provider *provider = credential->provider;
 	const oauth1_provider_options *options = &provider->options;
+	int64		left_ms = Max((deadline - oauth1_monotonic_us()) / 1000, 1);
 
-	request->connect_timeout_ms = Min(oauth1_connect_timeout, call->timeout_ms);
-	request->deadline = call->deadline;
+	request->connect_timeout_ms = (int) Min(oauth1_connect_timeout, left_ms);
+	request->deadline = deadline;
 	request->max_response_size = (size_t) oauth1_max_response_size * 1024;
 	request->allow_http = oauth1_allow_http && provider->allow_http;
 	request->allow_private_addresses = oauth1_allow_private_addresses;
@@ -269,7 +270,7 @@ start_attempt(oauth1_call *call, int64 now)
 	call->judged = false;
 	call->composition.timestamp = oauth1_clock_timestamp(call->composition.credential);
 	oauth1_compose(&call->composition, call->message, &call->url, &request, NULL);
-	set_transport(call, &request);
+	oauth1_call_transport(call->composition.credential, call->deadline, &request);
 	request.fresh_connection = call->distrusts_kept;
 	request.got_done = exchange_got_done;
 	request.argument = call;

@@ -66,6 +66,13 @@ extern const oauth1_response *oauth1_call_response(const oauth1_call *call);
  */
 extern const oauth1_response *oauth1_call_run(oauth1_call *call);
 
+/*
+ * How an exchange of this credential is to be made, beyond what is composed: time
+ * limits, addresses, proxy, CA.  What it points to is the credential's.
+ */
+extern void oauth1_call_transport(const oauth1_credential *credential, int64 deadline,
+								  oauth1_request *request);
+
 /* The URL of the last attempt: after redirects, without oauth_ parameters. */
 extern const oa1_url *oauth1_call_url(const oauth1_call *call);
 

@@ -215,6 +215,33 @@ take_word_of_header(oauth1_problem *problem)
 	oauth1_service_report_explain(&problem->report);
 }
 
+static void
+take_missing(oa1_text *field, oa1_text other)
+{
+	if (field->data == NULL)
+		*field = other;
+}
+
+/* The body may say more of what the header named: services do not repeat all of it there. */
+static void
+add_from_body(oa1_text body, oauth1_problem *problem)
+{
+	oauth1_problem more = {{NULL, 0}};
+
+	look_into_body(body, &more);
+	if (problem->problem.data != NULL &&
+		(more.problem.data == NULL || !oauth1_same_name(problem->problem, more.problem)))
+		return;
+	take_missing(&problem->problem, more.problem);
+	take_missing(&problem->advice, more.advice);
+	take_missing(&problem->parameters_absent, more.parameters_absent);
+	take_missing(&problem->parameters_rejected, more.parameters_rejected);
+	take_missing(&problem->acceptable_versions, more.acceptable_versions);
+	take_missing(&problem->acceptable_timestamps, more.acceptable_timestamps);
+	take_missing(&problem->report.code, more.report.code);
+	take_missing(&problem->report.words, more.report.words);
+}
+
 oauth1_problem
 oauth1_problem_find(oa1_text www_authenticate, oa1_text body)
 {
@@ -222,8 +249,7 @@ oauth1_problem_find(oa1_text www_authenticate, oa1_text body)
 	oauth1_service_report own;
 
 	look_into_header(www_authenticate, &problem);
-	if (problem.problem.data == NULL)
-		look_into_body(body, &problem);
+	add_from_body(body, &problem);
 	if (problem.problem.data == NULL && oauth1_service_report_find(body, &own))
 		problem.report = own;
 	else

@@ -175,6 +175,16 @@ CREATE FUNCTION oauth1.http_batch(
 RETURNS TABLE (n integer, status integer, content_type text, headers jsonb, body text,
     body_bytes bytea, elapsed_ms double precision, sqlstate text, error text) STABLE;
 CREATE FUNCTION oauth1.raise_for_status(response oauth1.http_response) RETURNS oauth1.http_response;
+CREATE FUNCTION oauth1.sign_request(
+    consumer text, request oauth1.http_request,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'))
+RETURNS oauth1.http_request;
+CREATE FUNCTION oauth1.explain_call(
+    consumer text, request oauth1.http_request,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'))
+RETURNS TABLE (step integer, name text, value text);
+CREATE FUNCTION oauth1.check_consumer(name text)
+RETURNS TABLE (item text, ok boolean, detail text);
 
 -- Not for PUBLIC; all other functions are. Arguments do not matter here.
 REVOKE ALL ON FUNCTION

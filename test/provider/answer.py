@@ -16,6 +16,7 @@ class Answer:
         if content_type:
             self.headers.insert(0, ("Content-Type", content_type))
         self.send = {}
+        self.seconds_ahead = 0  # of the clock that its Date is of
 
     def set_header(self, name, value):
         """Replace or, with None, remove it."""
@@ -41,6 +42,7 @@ def problem(refused):
     fields = {"oauth_problem": refused.problem}
     if refused.detail:
         fields["oauth_problem_advice"] = refused.detail
+    fields.update(refused.fields)
     answer = form(fields, refused.status)
     answer.set_header("WWW-Authenticate",
                       'OAuth realm="test",oauth_problem="%s"' % refused.problem)

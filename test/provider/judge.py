@@ -36,13 +36,15 @@ OAUTHLIB_COMPLAINTS = [
 
 
 class Refused(Exception):
-    """The request is not accepted: an oauth_problem and a status."""
+    """The request is not accepted: an oauth_problem and a status; fields: what else the Problem
+    Reporting extension has to say of it."""
 
-    def __init__(self, problem, status=401, detail=""):
+    def __init__(self, problem, status=401, detail="", **fields):
         super().__init__(problem)
         self.problem = problem
         self.status = status
         self.detail = detail
+        self.fields = fields
 
 
 class Validator(RequestValidator):
@@ -101,6 +103,8 @@ class Judge(BaseEndpoint):
         or None, oauthlib's request); raises Refused.
         """
         request = self.read(wire)
+        if wire.judge_first:
+            wire.judge_first(request)
         try:
             self._check_mandatory_parameters(request)
         except errors.OAuth1Error as error:
@@ -151,13 +155,13 @@ class Judge(BaseEndpoint):
         if not request.resource_owner_key:
             if expect == "access" and consumer.two_legged:
                 return None
-            raise Refused("parameter_absent", 400, "oauth_token")
+            raise Refused("parameter_absent", 400, oauth_parameters_absent="oauth_token")
         tokens = (self.store.request_tokens if expect == "exchange"
                   else self.store.access_tokens)
         token = tokens.get(request.resource_owner_key)
         if token is None or token.consumer.key != consumer.key:
             raise Refused("token_rejected")
-        if token.state in ("used", "revoked"):
+        if token.state in ("used", "revoked", "expired"):
             raise Refused("token_" + token.state)
         return token
 
@@ -177,7 +181,7 @@ class Judge(BaseEndpoint):
         given = wire.oauth.get("oauth_body_hash")
         if given is None:
             if consumer.body_hash_always and not wire.is_form():
-                raise Refused("parameter_absent", 400, "oauth_body_hash")
+                raise Refused("parameter_absent", 400, oauth_parameters_absent="oauth_body_hash")
             return
         name = wire.oauth["oauth_signature_method"].rpartition("-")[2].lower()
         if consumer.body_hash_sha1 or name not in ("sha1", "sha256", "sha512"):

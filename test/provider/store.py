@@ -29,7 +29,8 @@ class Consumer:
     body_hash_sha1    true: oauth_body_hash is SHA-1 with every method, as the draft has it
     body_hash_always  true: a request without oauth_body_hash is refused, unless it is a form
     token_extra       fields that the access token's reply also carries
-    tokens            access tokens that exist already: [{"token": ..., "secret": ...}]
+    tokens            access tokens that exist already: [{"token": ..., "secret": ...,
+                      "state": "good"}]
     """
 
     FIELDS = {
@@ -50,7 +51,7 @@ class Consumer:
 
 class Token:
     """A request token (callback, verifier, state new/allowed/denied/used) or an access token
-    (state good/revoked)."""
+    (state good/revoked/expired)."""
 
     def __init__(self, consumer, state, token=None, secret=None, callback=None):
         self.consumer = consumer
@@ -79,7 +80,8 @@ class Store:
         with self.lock:
             self.consumers[consumer.key] = consumer
             for given in consumer.tokens:
-                self.add_access_token(consumer, given["token"], given["secret"])
+                access = self.add_access_token(consumer, given["token"], given["secret"])
+                access.state = given.get("state", "good")
         return consumer
 
     def add_request_token(self, consumer, callback):

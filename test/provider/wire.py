@@ -6,9 +6,10 @@ import time
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
-from answer import FORM, Answer, problem
+from answer import FORM, Answer
 import endpoints
 import flaky
+import refusing
 from judge import Refused
 
 _connections = itertools.count(1)
@@ -28,6 +29,8 @@ class Wire:
         self.base_string = None
         self.verdict = None
         self.detail = ""
+        self.refusing = {}
+        self.judge_first = None
 
     @property
     def url(self):
@@ -133,7 +136,8 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
         reason = self.responses.get(answer.status, ("Odd Status",))[0]
         head = "HTTP/1.1 %d %s\r\nDate: %s\r\n" % (answer.status, reason,
-                                                   self.date_time_string())
+                                                   self.date_time_string(
+                                                       time.time() + answer.seconds_ahead))
         for name, value in answer.headers + self.framing(answer):
             head += "%s: %s\r\n" % (name, value)
         for n in range(self.count(ways, "more_headers", 100)):
@@ -214,30 +218,35 @@ class Service:
 
     def judge(self, wire, expect):
         """As Judge.judge, and remember the verdict."""
+        seen = refusing.view(wire)
         try:
-            judged = self._judge.judge(wire, expect)
+            judged = self._judge.judge(seen, expect)
         except Refused as refused:
             wire.verdict, wire.detail = refused.problem, refused.detail
             raise
+        finally:
+            wire.oauth, wire.base_string = seen.oauth, seen.base_string
         wire.verdict = "ok"
         return judged
 
     def answer(self, wire):
         """The Answer to the request; it is in the ledger before this returns."""
         modes, rest = flaky.split(wire.target)
-        endpoint = endpoints.find(urlsplit(rest).path)
         try:
+            wire.refusing, rest = refusing.split(rest)
+            endpoint = endpoints.find(urlsplit(rest).path)
             answer = endpoint(self, wire) if endpoint else Answer(404, "no such path\n",
                                                                   "text/plain")
         except Refused as refused:
             if wire.verdict == "ok":
                 wire.verdict, wire.detail = refused.problem, refused.detail
-            answer = problem(refused)
+            answer = refusing.refusal(wire, refused)
         except (ValueError, KeyError) as error:
             answer = Answer(400, "%s\n" % error, "text/plain")
         try:
             flaky.spoil(answer, modes, wire.target)
         except (KeyError, ValueError) as error:
             answer = Answer(404, "bad mode: %s\n" % error, "text/plain")
+        answer.seconds_ahead = refusing.seconds_ahead(wire.refusing)
         self.ledger.write(wire)
         return answer
