@@ -32,6 +32,7 @@ extern void test_token_reply(void);
 extern void test_vectors(void);
 extern void test_memory(void);
 extern void test_address(void);
+extern void test_link(void);
 
 static const struct
 {
@@ -55,6 +56,7 @@ static const struct
 	{"vectors", test_vectors},
 	{"memory", test_memory},
 	{"address", test_address},
+	{"link", test_link},
 };
 
 static const char *current_test;
