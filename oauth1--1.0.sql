@@ -1080,6 +1080,36 @@ $$;
 COMMENT ON FUNCTION oauth1.http_batch(text, oauth1.http_request[], text, integer, integer) IS
     'sends signed requests, several at once: a row each as it ends, also for one that failed';
 
+-- Put in place of the call in the same way (which needs STABLE, and neither STRICT, SET nor SECURITY
+-- DEFINER), so that a page is asked for when its row is: LIMIT 2 makes two calls.
+CREATE FUNCTION oauth1._http_pages(
+    consumer text, url text, params jsonb, headers jsonb, next text, max_pages integer,
+    request oauth1.http_request, token text, timeout_ms integer)
+RETURNS SETOF oauth1.http_response
+AS 'MODULE_PATHNAME', 'oauth1_http_pages'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._http_pages(text, text, jsonb, jsonb, text, integer, oauth1.http_request, text, integer) IS
+    'what stands behind http_pages';
+
+CREATE FUNCTION oauth1.http_pages(
+    consumer text,
+    url text DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    next text DEFAULT 'link',
+    max_pages integer DEFAULT 1000,
+    request oauth1.http_request DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS SETOF oauth1.http_response
+LANGUAGE sql STABLE PARALLEL UNSAFE
+AS $$
+    SELECT (r).* FROM (SELECT oauth1._http_pages(
+        consumer, url, params, headers, next, max_pages, request, token, timeout_ms) AS r OFFSET 0) s
+$$;
+COMMENT ON FUNCTION oauth1.http_pages(text, text, jsonb, text, integer, oauth1.http_request, jsonb, text, integer) IS
+    'reads a list page by page, one signed call and one row a page, each when it is asked for; call it in FROM or LATERAL';
+
 CREATE FUNCTION oauth1.raise_for_status(response oauth1.http_response)
 RETURNS oauth1.http_response
 AS 'MODULE_PATHNAME', 'oauth1_raise_for_status'

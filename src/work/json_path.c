@@ -87,25 +87,6 @@ find_item(void *argument)
 	work->item = fcinfo->isnull ? NULL : DatumGetJsonbP(item);
 }
 
-/* A scalar as text, NULL for null; anything else as jsonb prints it. */
-static char *
-item_text(Jsonb *item)
-{
-	JsonbValue	scalar;
-
-	if (!JsonbExtractScalar(&item->root, &scalar))
-		return JsonbToCString(NULL, &item->root, VARSIZE(item));
-	switch (scalar.type)
-	{
-		case jbvNull:
-			return NULL;
-		case jbvString:
-			return pnstrdup(scalar.val.string.val, scalar.val.string.len);
-		default:
-			return JsonbToCString(NULL, &item->root, VARSIZE(item));
-	}
-}
-
 Jsonb *
 oauth1_json_read(oa1_text json)
 {
@@ -122,17 +103,27 @@ oauth1_json_read(oa1_text json)
 	return work.document;
 }
 
-bool
-oauth1_jsonb_path_find(const char *path, Jsonb *json, oa1_text *found)
+Jsonb *
+oauth1_jsonb_path_first(const char *path, Jsonb *json)
 {
 	json_work	work = {.path = path, .document = json};
+
+	attempt(find_item, &work);
+	return work.item;
+}
+
+bool
+oauth1_jsonb_text(Jsonb *item, oa1_text *found)
+{
+	JsonbValue	scalar;
 	char	   *text;
 
-	if (attempt(find_item, &work) != NULL || work.item == NULL)
+	if (JsonbExtractScalar(&item->root, &scalar) && scalar.type == jbvNull)
 		return false;
-	text = item_text(work.item);
-	if (text == NULL)
-		return false;
+	if (JB_ROOT_IS_SCALAR(item) && scalar.type == jbvString)
+		text = pnstrdup(scalar.val.string.val, scalar.val.string.len);
+	else
+		text = JsonbToCString(NULL, &item->root, VARSIZE(item));
 	*found = oauth1_utf8_from_cstring(text);
 	return true;
 }
@@ -141,8 +132,9 @@ bool
 oauth1_json_path_find(const char *path, oa1_text json, oa1_text *found)
 {
 	Jsonb	   *document = oauth1_json_read(json);
+	Jsonb	   *item = document != NULL ? oauth1_jsonb_path_first(path, document) : NULL;
 
-	return document != NULL && oauth1_jsonb_path_find(path, document, found);
+	return item != NULL && oauth1_jsonb_text(item, found);
 }
 
 const char *

@@ -22,14 +22,21 @@ extern Jsonb *oauth1_json_read(oa1_text json);
 
 /*
  * The first item that the jsonpath (in the server encoding) finds, in lax mode
- * unless it says otherwise, as UTF-8 text in the current memory context, with a
- * NUL behind it: a string without its quotes, anything else as jsonb prints it.
- * False where nothing is found, where null is, or where path is malformed.  Raises
- * what oauth1_json_read raises.
+ * unless it says otherwise, in the current memory context; NULL where there is
+ * none or path is malformed.  Raises what oauth1_json_read raises.
  */
-extern bool oauth1_jsonb_path_find(const char *path, Jsonb *json, oa1_text *found);
+extern Jsonb *oauth1_jsonb_path_first(const char *path, Jsonb *json);
 
-/* The same of a JSON text; false also where it is none. */
+/*
+ * An item as UTF-8 text in the current memory context: a string without its
+ * quotes, anything else as jsonb prints it; false for null.
+ */
+extern bool oauth1_jsonb_text(Jsonb *item, oa1_text *found);
+
+/*
+ * The text of the first item found in a JSON text; false where nothing is found, or
+ * null, or where json or path are none.
+ */
 extern bool oauth1_json_path_find(const char *path, oa1_text json, oa1_text *found);
 
 /* NULL where the jsonpath is well-formed, else why not, in the current memory context. */

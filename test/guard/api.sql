@@ -174,6 +174,13 @@ CREATE FUNCTION oauth1.http_batch(
     concurrency integer DEFAULT 16, timeout_ms integer DEFAULT NULL)
 RETURNS TABLE (n integer, status integer, content_type text, headers jsonb, body text,
     body_bytes bytea, elapsed_ms double precision, sqlstate text, error text) STABLE;
+CREATE FUNCTION oauth1.http_pages(
+    consumer text, url text DEFAULT NULL, params jsonb DEFAULT NULL, next text DEFAULT 'link',
+    max_pages integer DEFAULT 1000, request oauth1.http_request DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    timeout_ms integer DEFAULT NULL)
+RETURNS SETOF oauth1.http_response STABLE;
 CREATE FUNCTION oauth1.raise_for_status(response oauth1.http_response) RETURNS oauth1.http_response;
 CREATE FUNCTION oauth1.sign_request(
     consumer text, request oauth1.http_request,

@@ -6,6 +6,7 @@ import re
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import answer
+import lists
 import pages
 from answer import Answer
 from judge import Refused
@@ -231,6 +232,14 @@ ROUTES = [
         (r"/api/orders/[0-9]+", order),
         (r"/api/echo(/.*)?", echo),
         (r"/open/echo(/.*)?", open_echo),
+        (r"/lists/link", lists.link),
+        (r"/lists/say", lists.say),
+        (r"/lists/url", lists.url),
+        (r"/lists/cursor", lists.cursor),
+        (r"/lists/offset", lists.offset),
+        (r"/lists/suiteql", lists.suiteql),
+        (r"/lists/number", lists.number),
+        (r"/lists/woocommerce", lists.woocommerce),
         (r"/control/consumers", control_consumers),
     )]
 
