@@ -4,7 +4,8 @@
  *
  * Exactly the octets that were signed: libcurl gets the URL as it was parsed,
  * checked and signed, may not normalize it, follow redirects, use cookies, netrc
- * or the environment, and adds no header but Host and Content-Length.
+ * or the environment, and adds no header but Accept-Encoding and
+ * Content-Length.
  *
  * HTTP/1.1.  HTTP/2 would add repetitions of its own (refused streams) and tie
  * many calls to the fate of one connection, and gives sequential calls nothing.
@@ -322,11 +323,28 @@ has_header(const oauth1_request *request, oa1_text name)
 	return oauth1_find_header(request->headers, request->header_count, name) != NULL;
 }
 
-/* The request's headers, and none of libcurl's own but Host, Accept-Encoding and Content-Length. */
+/*
+ * Host and port of the URL, as they were signed (RFC 5849, 3.4.1.2).  libcurl would
+ * write addresses in a form of its own: 0x5db8d822 as 93.184.216.34.
+ */
+static oa1_pair
+host_header(const oauth1_request *request)
+{
+	const char *start = strstr(request->url.data, "://") + 3;
+	const char *end = request->url.data + request->url.length;
+	const char *at = start;
+
+	while (at < end && *at != '/' && *at != '?')
+		at++;
+	return (oa1_pair) {OA1_TEXT("Host"), {start, at - start}};
+}
+
+/* The request's headers, and none of libcurl's own but Accept-Encoding and Content-Length. */
 static void
 set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
 {
-	bool		added = true;
+	oa1_pair	host = host_header(request);
+	bool		added = add_header(exchange, &host);
 
 	for (size_t i = 0; i < request->header_count && added; i++)
 		added = add_header(exchange, &request->headers[i]);
