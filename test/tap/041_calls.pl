@@ -30,7 +30,7 @@ $service->add_consumer(
 $service->add_consumer(key => 'always', secret => 's', body_hash_always => JSON::PP::true);
 $service->add_consumer(key => 'sha1', secret => 's', body_hash_always => JSON::PP::true, body_hash_sha1 => JSON::PP::true);
 
-my $node = OAuth1::Node->start('main', service => $service, init => [ allows_streaming => 1 ]);
+my $node = OAuth1::Node->start('main', service => $service);
 my $dba = OAuth1::Session->new($node);
 $dba->rows('CREATE ROLE alice LOGIN; GRANT CREATE ON SCHEMA public TO alice');
 my $registered = OAuth1::Registered->new($dba, $service);
@@ -685,37 +685,6 @@ is($alice->rows(q{PREPARE p(text) AS SELECT r.body::jsonb ->> 'target' FROM oaut
     SET plan_cache_mode = force_generic_plan; EXECUTE p('/echo/a'); EXECUTE p('/echo/b')}),
 	"/api/echo/a\n/api/echo/b", 'as a prepared statement');
 $alice->rows('RESET plan_cache_mode');
-
-# ---------------------------------------------------------------- on a standby
-
-$node->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'backup', has_streaming => 1);
-chmod 0600, $standby->data_dir . '/oauth1.key';    # as pg_basebackup would have kept it
-$standby->start;
-$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
-{
-	my $reader = OAuth1::Session->new($standby, user => 'alice');
-	is($reader->rows('SELECT pg_is_in_recovery()'), 't', 'a hot standby');
-	$mark = $service->mark;
-	is($reader->rows(q{SELECT status FROM oauth1.http_get('api', '/echo')}), 200, 'standby: a call');
-	is($reader->rows(q{SELECT status FROM oauth1.http_post('api', '/echo', form => '{"a": 1}', token => 'second')}), 200, 'standby: another');
-	is_deeply([ map { $_->{verdict} } $service->ledger($mark) ], [ 'ok', 'ok' ], 'standby: verified');
-	$mark = $service->mark;
-	foreach my $function (q{request_token('api')}, q{access_token('t', 'v')}, q{handle_callback('x?oauth_token=a&oauth_verifier=b')},
-		q{renew_token('api')}, q{revoke_token('api')})
-	{
-		is_error($reader->error("SELECT oauth1.$function"), '25006', qr/recovery|read-only/, "standby: $function");
-	}
-	is(scalar $service->ledger($mark), 0, 'standby: nothing was sent for these');
-
-	# What changes on the primary counts on the standby.
-	$dba->rows(q{SELECT oauth1.revoke_consumer('api', 'alice')});
-	$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
-	is_error($reader->error(q{SELECT oauth1.http_get('api', '/echo')}), 'OA007', qr/"api"/, 'standby: a revoked grant');
-	$dba->rows(q{SELECT oauth1.grant_consumer('api', 'alice')});
-}
-$standby->stop;
 
 # ---------------------------------------------------------------- other server encodings
 
