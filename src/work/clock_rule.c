@@ -82,6 +82,7 @@ oauth1_clock_judge(const oauth1_clock_evidence *evidence, int64_t *offset)
 	bool		said = evidence->timestamp_refused &&
 		(evidence->status == 400 || evidence->status == 401 || evidence->status == 403);
 	int64_t		time;
+	int64_t		difference;
 	bool		agrees;
 
 	if (!said && !(evidence->status == 401 && evidence->has_date))
@@ -90,8 +91,9 @@ oauth1_clock_judge(const oauth1_clock_evidence *evidence, int64_t *offset)
 		return OAUTH1_CLOCK_OTHER;
 	if (agrees)
 		return said ? OAUTH1_CLOCK_OVERTAKEN : OAUTH1_CLOCK_OTHER;
-	*offset = time - evidence->wall;
-	if (*offset > OAUTH1_MAX_CLOCK_SECONDS || *offset < -OAUTH1_MAX_CLOCK_SECONDS)
+	difference = time - evidence->wall;
+	if (difference > OAUTH1_MAX_CLOCK_SECONDS || difference < -OAUTH1_MAX_CLOCK_SECONDS)
 		return OAUTH1_CLOCK_OTHER;
+	*offset = difference;
 	return OAUTH1_CLOCK_WRONG;
 }

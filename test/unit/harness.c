@@ -33,6 +33,9 @@ extern void test_vectors(void);
 extern void test_memory(void);
 extern void test_address(void);
 extern void test_link(void);
+extern void test_clock_rule(void);
+extern void test_http_date(void);
+extern void test_rate_fields(void);
 
 static const struct
 {
@@ -57,6 +60,9 @@ static const struct
 	{"memory", test_memory},
 	{"address", test_address},
 	{"link", test_link},
+	{"clock_rule", test_clock_rule},
+	{"http_date", test_http_date},
+	{"rate_fields", test_rate_fields},
 };
 
 static const char *current_test;
