@@ -156,21 +156,40 @@ find_entry(const oauth1_place *place)
 }
 
 static book_entry *
-open_entry(const oauth1_consumer *consumer, oauth1_place *place)
+open_entry(oauth1_place *place)
 {
-	book_entry *entry;
 	int			i = 0;
 
 	while (i < book_length && book[i].serial != 0)
 		i++;
 	if (i == book_length)
 		grow_book();
-	place->serial = ++last_serial;
-	place->index = i;
-	entry = &book[i];
-	*entry = (book_entry) {.serial = place->serial, .group = oauth1_limits_group(consumer)};
-	entry->line = limits_key(&entry->group, &consumer->rate_limit, consumer->max_concurrency);
-	entry->window = limits_key(&entry->group, &consumer->rate_limit, 0);
+	book[i].serial = ++last_serial;
+	*place = (oauth1_place) {.serial = last_serial, .index = i};
+	return &book[i];
+}
+
+/*
+ * The place's entry, made where it has none, with the keys of what the consumer is
+ * held to now.  It holds nothing; a consumer that was altered while its call
+ * waited leaves the line of others that it stood in.
+ */
+static book_entry *
+entry_to_fill(const oauth1_consumer *consumer, oauth1_place *place)
+{
+	book_entry *entry = find_entry(place);
+	oauth1_key	group = oauth1_limits_group(consumer);
+	oauth1_key	line = limits_key(&group, &consumer->rate_limit, consumer->max_concurrency);
+
+	if (entry == NULL)
+		entry = open_entry(place);
+	else if (memcmp(&entry->line, &line, sizeof(line)) == 0)
+		return entry;
+	else
+		oauth1_line_leave(&entry->line);
+	entry->group = group;
+	entry->line = line;
+	entry->window = limits_key(&group, &consumer->rate_limit, 0);
 	return entry;
 }
 
@@ -226,11 +245,13 @@ oauth1_limits_take(const oauth1_consumer *consumer, oa1_text path, oauth1_place 
 	book_entry *entry;
 
 	if (!oauth1_limits_has_any(consumer))
+	{
+		/* It may have had one when the place began to wait. */
+		oauth1_limits_release(place, 0);
 		return true;
+	}
 	now = oauth1_monotonic_us();
-	entry = find_entry(place);
-	if (entry == NULL)
-		entry = open_entry(consumer, place);
+	entry = entry_to_fill(consumer, place);
 	place->until = oauth1_pause_until(&entry->group, path);
 	if (place->until > now)
 	{
@@ -258,7 +279,7 @@ oauth1_limits_release(oauth1_place *place, int64 sent_at)
 
 	if (entry != NULL)
 		close_entry(entry, sent_at);
-	place->serial = 0;
+	*place = (oauth1_place) {0};
 }
 
 /* ---------------------------------------------------------------- reason */

@@ -1,5 +1,6 @@
 """An answer before it is sent, so that test/provider/flaky.py can spoil it."""
 import json
+import time
 from urllib.parse import urlencode
 
 FORM = "application/x-www-form-urlencoded"
@@ -7,7 +8,8 @@ FORM = "application/x-www-form-urlencoded"
 
 class Answer:
     """status, headers ([(name, value), ...]), body; and how it is sent: `send` maps the name
-    of a way of sending (test/provider/flaky.py) to its argument."""
+    of a way of sending (test/provider/flaky.py) to its argument. `seconds_ahead` is what
+    its Date is ahead of this machine's clock; None: it has no Date."""
 
     def __init__(self, status, body=b"", content_type=None, headers=()):
         self.status = status
@@ -16,7 +18,7 @@ class Answer:
         if content_type:
             self.headers.insert(0, ("Content-Type", content_type))
         self.send = {}
-        self.seconds_ahead = 0  # of the clock that its Date is of
+        self.seconds_ahead = 0
 
     def set_header(self, name, value):
         """Replace or, with None, remove it."""
@@ -46,4 +48,18 @@ def problem(refused):
     answer = form(fields, refused.status)
     answer.set_header("WWW-Authenticate",
                       'OAuth realm="test",oauth_problem="%s"' % refused.problem)
+    return answer
+
+
+def bad_timestamp(refused, consumer):
+    """The refusal of a timestamp, telling as much as the consumer is to be told."""
+    tells = consumer.clock_tells
+    if tells == "nothing":
+        return Answer(refused.status, "unauthorized\n", "text/plain")
+    answer = problem(refused)
+    if tells == "range":
+        now = int(time.time()) + consumer.clock
+        answer.body += b"&" + urlencode({"oauth_acceptable_timestamps": "%d-%d" % (
+            now - consumer.window, now + consumer.window)}).encode()
+        answer.set_header("WWW-Authenticate", None)
     return answer

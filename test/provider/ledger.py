@@ -11,17 +11,23 @@ class Ledger:
     on that connection), method, target (the bytes of the request line, as Latin-1), version,
     headers ([[name, value], ...] in order), body (Base64), transmission (header, query, body
     or null), oauth (decoded, with realm), base_string (oauthlib's), verdict ("ok", an
-    oauth_problem, or null for what is not signed), detail."""
+    oauth_problem, or null for what is not signed), detail.
 
-    def __init__(self, path):
+    The time that a request was in the service's hands is in a file beside it, a line each: n, and
+    start and end in seconds since 1970, with fractions, from when it had been read to right
+    before its answer was sent."""
+
+    def __init__(self, path, spans):
         self.path = path
         self.lock = threading.Lock()
         self.file = open(path, "a", encoding="utf-8")
+        self.spans = open(spans, "a", encoding="utf-8")
         self.count = 0
 
     def write(self, wire):
         with self.lock:
             self.count += 1
+            wire.n = self.count
             line = {
                 "n": self.count, "time": time.time(), "scheme": wire.scheme,
                 "connection": wire.connection, "request": wire.request,
@@ -33,3 +39,8 @@ class Ledger:
             }
             self.file.write(json.dumps(line) + "\n")
             self.file.flush()
+
+    def write_span(self, wire, end):
+        with self.lock:
+            self.spans.write(json.dumps({"n": wire.n, "start": wire.start, "end": end}) + "\n")
+            self.spans.flush()

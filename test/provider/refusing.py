@@ -20,7 +20,8 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import answer
 from answer import FORM, Answer
-from judge import TIMESTAMP_WINDOW, Refused
+from judge import Refused
+from store import TIMESTAMP_WINDOW
 
 PREFIX = "/refuse/"
 

@@ -4,6 +4,9 @@ import threading
 
 from oauthlib.oauth1.rfc5849 import SIGNATURE_METHODS
 
+#: Seconds that a timestamp may be away from the service's clock.
+TIMESTAMP_WINDOW = 300
+
 DENIALS = ("problem", "denied", "empty_verifier")
 
 #: Used when the command line names no consumers.
@@ -31,12 +34,21 @@ class Consumer:
     token_extra       fields that the access token's reply also carries
     tokens            access tokens that exist already: [{"token": ..., "secret": ...,
                       "state": "good"}]
+    clock             seconds that the service's clock is ahead, to this consumer
+    window            seconds that a timestamp may be away from that clock
+    in_order          true: no timestamp may be before an earlier one
+    clock_status      of the refusal of a timestamp
+    clock_tells       what that refusal says: problem (oauth_problem, and Date), nothing (Date
+                      alone), range (oauth_problem and oauth_acceptable_timestamps, no Date),
+                      silence (oauth_problem alone)
     """
 
     FIELDS = {
         "key": None, "secret": "", "public_key": None, "methods": list(SIGNATURE_METHODS),
         "realms": None, "two_legged": True, "callback": None, "denial": "problem",
         "body_hash_sha1": False, "body_hash_always": False, "token_extra": {}, "tokens": [],
+        "clock": 0, "window": TIMESTAMP_WINDOW, "in_order": False, "clock_status": 401,
+        "clock_tells": "problem",
     }
 
     def __init__(self, description):
@@ -47,6 +59,7 @@ class Consumer:
             setattr(self, field, description.get(field, default))
         if self.denial not in DENIALS:
             raise ValueError("bad denial: %r" % self.denial)
+        self.latest = 0
 
 
 class Token:

@@ -6,7 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
-from answer import FORM, Answer
+from answer import FORM, Answer, bad_timestamp
 import endpoints
 import flaky
 import refusing
@@ -19,6 +19,7 @@ class Wire:
     """A request as it was received, and what was found out about it."""
 
     def __init__(self, handler, body):
+        self.start = time.time()
         self.scheme = handler.server.scheme
         self.connection = handler.number
         self.request = handler.served
@@ -31,6 +32,7 @@ class Wire:
         self.detail = ""
         self.refusing = {}
         self.judge_first = None
+        self.consumer = None
 
     @property
     def url(self):
@@ -95,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         self.served += 1
         wire = Wire(self, self.read_body())
         answer = self.server.service.answer(wire)
-        self.send(answer)
+        self.send(answer, wire)
 
     def read_body(self):
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -110,11 +112,13 @@ class Handler(BaseHTTPRequestHandler):
 
     # -- Sending
 
-    def send(self, answer):
+    def send(self, answer, wire):
         """Send it the way answer.send says."""
         ways = answer.send
         if ways.get("first_byte"):
             time.sleep(ways["first_byte"] / 1000)
+        # Before the first byte: the client may call again as soon as it has it.
+        self.server.service.ledger.write_span(wire, time.time())
         if "hangup" in ways or ("hangup_reused" in ways and self.served > 1):
             self.close_connection = True
         elif "reset" in ways:
@@ -135,9 +139,9 @@ class Handler(BaseHTTPRequestHandler):
         for _ in range(self.count(ways, "interim", 3)):
             self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
         reason = self.responses.get(answer.status, ("Odd Status",))[0]
-        head = "HTTP/1.1 %d %s\r\nDate: %s\r\n" % (answer.status, reason,
-                                                   self.date_time_string(
-                                                       time.time() + answer.seconds_ahead))
+        head = "HTTP/1.1 %d %s\r\n" % (answer.status, reason)
+        if answer.seconds_ahead is not None:
+            head += "Date: %s\r\n" % self.date_time_string(time.time() + answer.seconds_ahead)
         for name, value in answer.headers + self.framing(answer):
             head += "%s: %s\r\n" % (name, value)
         for n in range(self.count(ways, "more_headers", 100)):
@@ -226,6 +230,7 @@ class Service:
             raise
         finally:
             wire.oauth, wire.base_string = seen.oauth, seen.base_string
+            wire.consumer = seen.consumer
         wire.verdict = "ok"
         return judged
 
@@ -240,13 +245,28 @@ class Service:
         except Refused as refused:
             if wire.verdict == "ok":
                 wire.verdict, wire.detail = refused.problem, refused.detail
-            answer = refusing.refusal(wire, refused)
+            answer = self.refusal(wire, refused)
         except (ValueError, KeyError) as error:
             answer = Answer(400, "%s\n" % error, "text/plain")
         try:
             flaky.spoil(answer, modes, wire.target)
         except (KeyError, ValueError) as error:
             answer = Answer(404, "bad mode: %s\n" % error, "text/plain")
-        answer.seconds_ahead = refusing.seconds_ahead(wire.refusing)
+        answer.seconds_ahead = self.seconds_ahead(wire)
         self.ledger.write(wire)
         return answer
+
+    @staticmethod
+    def refusal(wire, refused):
+        if refused.problem == "timestamp_refused" and not wire.refusing:
+            return bad_timestamp(refused, wire.consumer)
+        return refusing.refusal(wire, refused)
+
+    @staticmethod
+    def seconds_ahead(wire):
+        """What the answer's Date is ahead; None where the consumer is not to see the clock."""
+        if wire.consumer is None:
+            return refusing.seconds_ahead(wire.refusing)
+        if wire.consumer.clock_tells in ("range", "silence"):
+            return None
+        return refusing.seconds_ahead(wire.refusing) + wire.consumer.clock

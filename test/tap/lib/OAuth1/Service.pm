@@ -83,6 +83,15 @@ sub ledger
 	return map { decode_json($_) } @lines[ ($mark // 0) .. $#lines ];
 }
 
+# The requests whose turn in the ledger is after the mark, by when they were in the service's hands
+# (n, start, end), in the order of their start.
+sub spans
+{
+	my ($self, $mark) = @_;
+	my @spans = map { decode_json($_) } split /\n/, PostgreSQL::Test::Utils::slurp_file($self->{spans});
+	return sort { $a->{start} <=> $b->{start} } grep { $_->{n} > ($mark // 0) } @spans;
+}
+
 # How many requests have arrived.
 sub mark
 {
