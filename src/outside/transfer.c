@@ -36,8 +36,12 @@
 #define MAX_HEADER_OCTETS (256 * 1024)
 #define MAX_HEADER_LINES 1000
 
-/* Handles, with their TLS sessions, that a session keeps for its next exchanges. */
-#define KEPT_HANDLES 16
+/*
+ * Handles that a session keeps for its next exchanges.  Each has TLS sessions of
+ * its own, from the connections it made: with TLS 1.3 one can be taken up again
+ * once, so a batch has need of as many as it has connections.
+ */
+#define KEPT_HANDLES 64
 
 /* What ties an exchange to the memory context it was started in. */
 typedef struct owner

@@ -32,6 +32,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
@@ -47,6 +48,27 @@
  */
 #define KEPT_CONNECTIONS 16
 
+/*
+ * Those that a batch leaves stay for the next, but not beyond the transaction
+ * where there are more; libcurl closes them all or none.
+ */
+#define MOST_KEPT_CONNECTIONS 64
+
+/*
+ * Descriptors libcurl and we hold besides sockets: the epoll set and the two of
+ * the multi handle's own wake-up.
+ */
+#define OTHER_DESCRIPTORS 3
+
+/*
+ * fd.c grants a share of the process's descriptors to what is not its own, and
+ * refuses with an error what exceeds it: another extension's connection, or a
+ * wait set of the server.  So many of that share are left to others, by whoever
+ * holds more than a few.
+ */
+#define SPARE_DESCRIPTORS 4
+#define FEW_DESCRIPTORS (OTHER_DESCRIPTORS + 1)
+
 /* A wait is never longer, so that barriers and interrupts are seen in any case. */
 #define LONGEST_WAIT_US INT64CONST(1000000)
 
@@ -55,12 +77,6 @@
 
 /* Events fetched by one epoll_wait; what is left comes with the next. */
 #define EVENTS_AT_ONCE 64
-
-/*
- * Descriptors libcurl and we hold besides sockets: the epoll set and the two of
- * the multi handle's own wake-up.
- */
-#define OTHER_DESCRIPTORS 3
 
 static struct
 {
@@ -72,7 +88,8 @@ static struct
 
 	int64		timer;			/* when libcurl wants to be called; 0: not at all */
 	int			in_flight;
-	long		kept;			/* CURLMOPT_MAXCONNECTS as it is set */
+	int			most_in_flight; /* at once, in this transaction */
+	long		limit;			/* CURLMOPT_MAXCONNECTS as it is set */
 	int			reserved;		/* descriptors that fd.c was told of */
 
 	bool		signals_blocked;
@@ -138,6 +155,21 @@ account_descriptors(void)
 		ReleaseExternalFD();
 }
 
+/* True where fd.c would grant as many descriptors as are to be left to others. */
+static bool
+leaves_spare_descriptors(void)
+{
+	int			granted = 0;
+
+	if (session.reserved <= FEW_DESCRIPTORS)
+		return true;
+	while (granted < SPARE_DESCRIPTORS && AcquireExternalFD())
+		granted++;
+	for (int i = 0; i < granted; i++)
+		ReleaseExternalFD();
+	return granted == SPARE_DESCRIPTORS;
+}
+
 /* CURLMOPT_TIMERFUNCTION: when libcurl wants to be called; -1: not at all. */
 static int
 timer_wanted(CURLM *multi, long timeout_ms, void *unused)
@@ -188,13 +220,23 @@ dismantle(void)
 	account_descriptors();
 }
 
-/* Allows libcurl to keep that many connections; what is in flight counts for it. */
+/*
+ * Tells libcurl how many connections it may hold, in flight or not, when one more
+ * exchange begins: when it is done with another and there are more, it closes the
+ * oldest idle one.  A batch may keep as many as it had in flight: all of them can
+ * be idle for a moment before the next ones begin.
+ */
 static CURLMcode
-keep_connections(long count)
+limit_connections(void)
 {
-	if (session.kept == count)
+	long		count = session.in_flight + 1;
+
+	session.most_in_flight = Max(session.most_in_flight, session.in_flight + 1);
+	if (leaves_spare_descriptors())
+		count = Max(session.most_in_flight, KEPT_CONNECTIONS);
+	if (session.limit == count)
 		return CURLM_OK;
-	session.kept = count;
+	session.limit = count;
 	return curl_multi_setopt(session.multi, CURLMOPT_MAXCONNECTS, count);
 }
 
@@ -202,14 +244,27 @@ keep_connections(long count)
 static bool
 make_multi(void)
 {
-	session.kept = 0;
+	session.limit = 0;
 	session.multi = curl_multi_init();
 	return session.multi != NULL &&
 		curl_multi_setopt(session.multi, CURLMOPT_SOCKETFUNCTION,
 						  oauth1_sockets_wanted) == CURLM_OK &&
 		curl_multi_setopt(session.multi, CURLMOPT_TIMERFUNCTION, timer_wanted) == CURLM_OK &&
-		curl_multi_setopt(session.multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK &&
-		keep_connections(KEPT_CONNECTIONS) == CURLM_OK;
+		curl_multi_setopt(session.multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK;
+}
+
+/*
+ * The end of a transaction is that of a batch's many connections.  At a commit
+ * nothing may throw: closing does not.
+ */
+static void
+transaction_happens(XactEvent event, void *unused)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+		return;
+	session.most_in_flight = 0;
+	if (session.in_flight == 0 && oauth1_sockets_idle_count() > MOST_KEPT_CONNECTIONS)
+		dismantle();
 }
 
 /* A wait set that outlives every transaction: latch, postmaster's death, a descriptor. */
@@ -229,7 +284,12 @@ make_wait_set(int fd, uint32 events)
 static void
 make_session(void)
 {
+	static bool registered = false;
+
 	initialize_libcurl();
+	if (!registered)
+		RegisterXactCallback(transaction_happens, NULL);
+	registered = true;
 	if (!oauth1_sockets_begin())
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -276,10 +336,7 @@ oauth1_wait_has_room(void)
 	if (session.in_flight == 0)
 		return true;
 	account_descriptors();
-	if (!AcquireExternalFD())
-		return false;
-	ReleaseExternalFD();
-	return true;
+	return leaves_spare_descriptors();
 }
 
 /* ---------------------------------------------------------------- work */
@@ -377,7 +434,7 @@ oauth1_wait_add(CURL *easy)
 	oauth1_sockets_retire_spoken();
 	if (!oauth1_sockets_set_alone(session.in_flight == 0))
 		return CURLM_OUT_OF_MEMORY;
-	code = keep_connections(Max(KEPT_CONNECTIONS, session.in_flight + 1));
+	code = limit_connections();
 	if (code == CURLM_OK)
 		code = curl_multi_add_handle(session.multi, easy);
 	if (code == CURLM_OK)
@@ -390,11 +447,9 @@ oauth1_wait_remove(CURL *easy)
 {
 	curl_multi_remove_handle(session.multi, easy);
 	unblock_signals();
-	account_descriptors();
 	session.in_flight--;
+	account_descriptors();
 	oauth1_sockets_set_alone(session.in_flight <= 1);
-	if (session.in_flight == 0)
-		keep_connections(KEPT_CONNECTIONS);
 }
 
 /* How long to wait, in ms, rounded up so that a timer is due when it ends. */

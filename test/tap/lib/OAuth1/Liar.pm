@@ -15,11 +15,14 @@ use File::Basename qw(dirname);
 use JSON::PP qw(decode_json);
 use PostgreSQL::Test::Utils ();
 
-my $program = abs_path(dirname(__FILE__) . '/../../../provider/liar');
+my $programs = abs_path(dirname(__FILE__) . '/../../../provider');
+
+sub program { return "$programs/liar"; }
 
 sub start
 {
 	my ($class, $service) = @_;
+	my $program = $class->program;
 	my $folder = PostgreSQL::Test::Utils::tempdir . '/liar';
 	my @command = ($program, '--dir', $folder);
 	push @command, '--certificate', dirname($service->ca) . '/server.pem' if $service;
