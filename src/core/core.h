@@ -284,6 +284,13 @@ extern void oa1_signer_free(oa1_signer *signer);
 
 /* oauth_body_hash: Base64 of body's hash by hash_method, the signature's or a provider's choice. */
 extern oa1_status oa1_body_hash(oa1_method hash_method, oa1_text body, oa1_buffer *out);
+/*
+ * The same of a body that is read piece by piece: read writes the next octets,
+ * at most room, and returns how many, 0 at the end; it never throws.
+ */
+typedef size_t (*oa1_read) (void *context, char *to, size_t room);
+extern oa1_status oa1_body_hash_read(oa1_method hash_method, oa1_read read, void *context,
+									 oa1_buffer *out);
 
 /* 16 random octets in, 26 characters of A-Z and 2-7 out: 128 bits, as the caller drew them. */
 #define OA1_NONCE_RANDOM 16

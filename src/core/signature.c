@@ -349,3 +349,39 @@ oa1_body_hash(oa1_method hash_method, oa1_text body, oa1_buffer *out)
 		return crypto_failure();
 	return append_base64(out, hash, length);
 }
+
+/*
+ * Hashes what read gives until its end; false where OpenSSL cannot.
+ */
+static bool
+digest_read(const EVP_MD *digest, oa1_read read, void *context, unsigned char *hash,
+			unsigned *length)
+{
+	char		piece[8192];
+	size_t		octets;
+	EVP_MD_CTX *state = EVP_MD_CTX_new();
+	bool		fine = state != NULL && EVP_DigestInit_ex(state, digest, NULL) == 1;
+
+	while (fine && (octets = read(context, piece, sizeof(piece))) > 0)
+		fine = EVP_DigestUpdate(state, piece, octets) == 1;
+	fine = fine && EVP_DigestFinal_ex(state, hash, length) == 1;
+	EVP_MD_CTX_free(state);
+	return fine;
+}
+
+/*
+ * As oa1_body_hash, of the octets that read gives.
+ */
+oa1_status
+oa1_body_hash_read(oa1_method hash_method, oa1_read read, void *context, oa1_buffer *out)
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned	length;
+
+	if (hash_method == OA1_PLAINTEXT)
+		return OA1_PLAINTEXT_BODY_HASH;
+	if (digest_of(hash_method) == NULL ||
+		!digest_read(digest_of(hash_method), read, context, hash, &length))
+		return crypto_failure();
+	return append_base64(out, hash, length);
+}

@@ -61,6 +61,7 @@ struct oauth1_call
 	int64		wakes;
 	bool		waits_for_place;	/* one may be free whenever the session was woken */
 	oauth1_place place;
+	oa1_buffer *client_key;		/* opened for each attempt, wiped with the call's end */
 	oauth1_exchange *exchange;	/* of the last attempt; NULL: there was none */
 	oauth1_outcome own;			/* counts where exchange is NULL, or too many redirects came */
 
@@ -95,6 +96,7 @@ oauth1_call_end(oauth1_call *call)
 	if (call->exchange != NULL)
 		oauth1_transfer_end(call->exchange);
 	call->exchange = NULL;
+	oa1_buffer_reset(call->client_key);
 	/* What is dropped under way counts as sent. */
 	oauth1_limits_release(&call->place,
 						  call->state == CALL_UNDER_WAY ? oauth1_monotonic_us() : 0);
@@ -123,6 +125,7 @@ begin(const oauth1_composition *composition, const oauth1_message *message, int 
 	call->timeout_ms = timeout_ms;
 	call->started = oauth1_monotonic_us();
 	call->deadline = call->started + (int64) timeout_ms * 1000;
+	call->client_key = oauth1_secret_buffer(call->memory);
 	oauth1_credential_hold(call->composition.credential);
 	call->callback.func = memory_goes;
 	call->callback.arg = call;
@@ -187,7 +190,7 @@ judge(oauth1_call *call)
 
 void
 oauth1_call_transport(const oauth1_credential *credential, int64 deadline,
-					  oauth1_request *request)
+					  oa1_buffer *client_key, oauth1_request *request)
 {
 	const oauth1_provider *provider = credential->provider;
 	const oauth1_provider_options *options = &provider->options;
@@ -203,6 +206,12 @@ oauth1_call_transport(const oauth1_credential *credential, int64 deadline,
 	request->ca_file = oauth1_ca_file;
 	if (options->ca != NULL)
 		request->ca_pem = (oa1_text) {options->ca, strlen(options->ca)};
+	oa1_buffer_reset(client_key);
+	if (oauth1_credential_client_key(credential, client_key))
+	{
+		request->client_certificate = options->client_certificate;
+		request->client_key = oa1_buffer_text(client_key);
+	}
 }
 
 /* The response of the attempt before, which could still have been the call's, is needed no more. */
@@ -270,7 +279,8 @@ start_attempt(oauth1_call *call, int64 now)
 	call->judged = false;
 	call->composition.timestamp = oauth1_clock_timestamp(call->composition.credential);
 	oauth1_compose(&call->composition, call->message, &call->url, &request, NULL);
-	oauth1_call_transport(call->composition.credential, call->deadline, &request);
+	oauth1_call_transport(call->composition.credential, call->deadline, call->client_key,
+						  &request);
 	request.fresh_connection = call->distrusts_kept;
 	request.got_done = exchange_got_done;
 	request.argument = call;

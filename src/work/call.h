@@ -68,10 +68,13 @@ extern const oauth1_response *oauth1_call_run(oauth1_call *call);
 
 /*
  * How an exchange of this credential is to be made, beyond what is composed: time
- * limits, addresses, proxy, CA.  What it points to is the credential's.
+ * limits, addresses, proxy, CA, client certificate.  What it points to is the
+ * credential's, but for the certificate's key, which is put into client_key: a
+ * secret buffer, to stay as it is until the exchange is over.  OA001, OA005 where
+ * there is no key or it cannot be opened.
  */
 extern void oauth1_call_transport(const oauth1_credential *credential, int64 deadline,
-								  oauth1_request *request);
+								  oa1_buffer *client_key, oauth1_request *request);
 
 /* The URL of the last attempt: after redirects, without oauth_ parameters. */
 extern const oa1_url *oauth1_call_url(const oauth1_call *call);

@@ -318,7 +318,8 @@ check_way(void *argument)
 	request.url = allowed.text;
 	request.headers = &user_agent;
 	request.header_count = 1;
-	oauth1_call_transport(credential, checkup->deadline, &request);
+	oauth1_call_transport(credential, checkup->deadline,
+						  oauth1_secret_buffer(CurrentMemoryContext), &request);
 	if (request.proxy != NULL && request.proxy[0] != '\0')
 		put(checkup, "proxy", ANSWER_OPEN,
 			"Calls go through a proxy: name and connection below are the proxy's.");

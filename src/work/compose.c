@@ -16,6 +16,23 @@
 #include "ground/settings.h"
 #include "work/compose.h"
 
+/* oa1_read over the source of a body. */
+static size_t
+read_source(void *source, char *to, size_t room)
+{
+	return ((oauth1_body_source *) source)->read(source, to, room);
+}
+
+/* A body that has a source is read once for its hash, and again when it is sent. */
+static oa1_status
+hash_body(oa1_method method, const oauth1_message *message, oa1_buffer *out)
+{
+	if (message->source == NULL)
+		return oa1_body_hash(method, message->body, out);
+	message->source->rewind(message->source);
+	return oa1_body_hash_read(method, read_source, message->source, out);
+}
+
 /* The oauth_body_hash extension: which bodies have one is the provider's choice. */
 static oa1_text
 body_hash(const oauth1_provider *provider, const oauth1_message *message)
@@ -30,7 +47,7 @@ body_hash(const oauth1_provider *provider, const oauth1_message *message)
 	if (provider->options.has_body_hash_method)
 		method = provider->options.body_hash_method;
 	oauth1_buffer_init(&hash, CurrentMemoryContext);
-	oauth1_check_core(oa1_body_hash(method, message->body, &hash), "body");
+	oauth1_check_core(hash_body(method, message, &hash), "body");
 	return oa1_buffer_text(&hash);
 }
 
@@ -224,6 +241,7 @@ write_request(const oauth1_composition *composition, const oauth1_message *messa
 	request->url = url->text;
 	request->body = message->body;
 	request->has_body = message->has_body;
+	request->body_source = message->source;
 	if (transmission == OAUTH1_HEADER)
 		send_in_header(oauth1_credential_realm(composition->credential, url), sent, &headers);
 	else if (transmission == OAUTH1_QUERY)

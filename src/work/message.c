@@ -16,6 +16,7 @@
 #include "ground/errors.h"
 #include "ground/header.h"
 #include "work/message.h"
+#include "work/multipart.h"
 
 #define FORM_TYPE "application/x-www-form-urlencoded"
 
@@ -241,25 +242,52 @@ bytes_argument(FunctionCallInfo fcinfo, int n)
 	return (oa1_text) {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
 }
 
-/* At most one kind of body may be given. */
+/* At most one kind of body may be given; files and a form are one. */
 static void
 check_one_body(FunctionCallInfo fcinfo, int first)
 {
-	int			given = !PG_ARGISNULL(first + ARGUMENT_BODY_JSON) +
-	!PG_ARGISNULL(first + ARGUMENT_FORM) +
+	bool		is_form = !PG_ARGISNULL(first + ARGUMENT_FORM) ||
+	!PG_ARGISNULL(first + ARGUMENT_FILES);
+	int			given = is_form + !PG_ARGISNULL(first + ARGUMENT_BODY_JSON) +
 	!PG_ARGISNULL(first + ARGUMENT_BODY) +
 	!PG_ARGISNULL(first + ARGUMENT_BODY_BYTES);
 
-	if (!PG_ARGISNULL(first + ARGUMENT_FILES))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("files cannot be sent by this version"),
-				 errhint("Write the multipart body yourself, with body_bytes and content_type.")));
 	if (given > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("more than one body is given"),
-				 errhint("Give one of body_json, form, body and body_bytes.")));
+				 errhint("Give one of body_json, form, body and body_bytes; files go alone or with a form.")));
+}
+
+/* Content of a GET has no meaning that servers agree on (RFC 9110, 9.3.1). */
+static void
+check_takes_files(const oauth1_message *message)
+{
+	if (oauth1_text_is(message->http_method, "GET") ||
+		oauth1_text_is(message->http_method, "HEAD"))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a %s request cannot send files",
+						oauth1_cstring_from_utf8(message->http_method))));
+	if (message->content_type.data != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("content type cannot be given for files"),
+				 errdetail("The body is multipart/form-data, with a boundary of its own; each file has its own content_type.")));
+}
+
+/* Nothing of such a body is a parameter that is signed (RFC 5849, 3.4.1.3.1). */
+static void
+set_files(oauth1_message *message, Jsonb *form, Jsonb *files)
+{
+	oauth1_pairs fields;
+
+	check_takes_files(message);
+	oauth1_pairs_init(&fields, 0);
+	if (form != NULL)
+		oauth1_pairs_from_jsonb(&fields, form, "form");
+	message->source = oauth1_multipart(&fields, files, &message->content_type);
+	message->has_body = true;
 }
 
 void
@@ -272,7 +300,12 @@ oauth1_message_from_arguments(oauth1_message *message, const char *http_method,
 	if (!PG_ARGISNULL(first + ARGUMENT_CONTENT_TYPE))
 		set_content_type(message,
 						 oauth1_utf8_from_text(PG_GETARG_TEXT_PP(first + ARGUMENT_CONTENT_TYPE)));
-	if (!PG_ARGISNULL(first + ARGUMENT_BODY_JSON))
+	if (!PG_ARGISNULL(first + ARGUMENT_FILES))
+		set_files(message,
+				  PG_ARGISNULL(first + ARGUMENT_FORM) ? NULL
+				  : PG_GETARG_JSONB_P(first + ARGUMENT_FORM),
+				  PG_GETARG_JSONB_P(first + ARGUMENT_FILES));
+	else if (!PG_ARGISNULL(first + ARGUMENT_BODY_JSON))
 		set_json(message, PG_GETARG_JSONB_P(first + ARGUMENT_BODY_JSON));
 	else if (!PG_ARGISNULL(first + ARGUMENT_FORM))
 		set_form(message, PG_GETARG_JSONB_P(first + ARGUMENT_FORM));
@@ -336,6 +369,26 @@ oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request)
 	check_head_is_alone(message);
 }
 
+/* The octets of the body, with what a source makes of it. */
+static bytea *
+body_bytes(const oauth1_message *message)
+{
+	oauth1_body_source *source = message->source;
+	bytea	   *bytes;
+
+	if (source == NULL)
+		return cstring_to_text_with_len(message->body.data, message->body.length);
+	if (source->length > MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("body is too large for a value of type bytea")));
+	bytes = palloc(VARHDRSZ + source->length);
+	SET_VARSIZE(bytes, VARHDRSZ + source->length);
+	source->rewind(source);
+	(void) source->read(source, VARDATA(bytes), source->length);
+	return bytes;
+}
+
 Datum
 oauth1_message_to_request(const oauth1_message *message, FunctionCallInfo fcinfo)
 {
@@ -358,7 +411,6 @@ oauth1_message_to_request(const oauth1_message *message, FunctionCallInfo fcinfo
 			PointerGetDatum(oauth1_text_from_utf8(message->content_type));
 	nulls[REQUEST_BODY - 1] = !message->has_body;
 	if (message->has_body)
-		values[REQUEST_BODY - 1] =
-			PointerGetDatum(cstring_to_text_with_len(message->body.data, message->body.length));
+		values[REQUEST_BODY - 1] = PointerGetDatum(body_bytes(message));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }

@@ -1,7 +1,7 @@
 /*
  * message.h
  *	  What a caller wants to be sent, before it is signed: a method, a URL with
- *	  its query, header fields, and a body that is in octets already.
+ *	  its query, header fields, and a body: octets, or what makes them.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -12,6 +12,7 @@
 #include "fmgr.h"
 
 #include "ground/jsonb_params.h"
+#include "outside/transfer.h"
 
 typedef struct oauth1_message
 {
@@ -20,14 +21,15 @@ typedef struct oauth1_message
 	oauth1_pairs headers;		/* the caller's; checked */
 	oa1_text	content_type;	/* data NULL: none */
 	oa1_text	body;
+	oauth1_body_source *source; /* of a body with files, in its place; NULL: body */
 	bool		has_body;
 } oauth1_message;
 
 /*
  * From the arguments url, body_json, form, body, body_bytes, content_type,
  * files, params, headers of a SQL function, which stand in this order from
- * position first on.  In the current memory context.  Raises 22023 (or 22004,
- * 22P02) for what cannot be sent.
+ * position first on.  In the current memory context; the files stay where they
+ * are in their argument.  Raises 22023 (or 22004, 22P02) for what cannot be sent.
  */
 extern void oauth1_message_from_arguments(oauth1_message *message, const char *http_method,
 										  FunctionCallInfo fcinfo, int first);
@@ -36,7 +38,7 @@ extern void oauth1_message_from_arguments(oauth1_message *message, const char *h
 extern void oauth1_message_without_body(oauth1_message *message, const char *http_method,
 										FunctionCallInfo fcinfo, int first);
 
-/* From and to a value of type oauth1.http_request. */
+/* From and to a value of type oauth1.http_request, which has every body in octets. */
 extern void oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request);
 extern Datum oauth1_message_to_request(const oauth1_message *message, FunctionCallInfo fcinfo);
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import answer
 import lists
+import multipart
 import pages
 from answer import Answer
 from judge import Refused
@@ -196,6 +197,12 @@ def echo(service, wire):
     return _echo(wire)
 
 
+def upload(service, wire):
+    """Any method: the parts of a multipart/form-data body."""
+    service.judge(wire, "access")
+    return answer.as_json(multipart.describe(wire.header("Content-Type"), wire.body))
+
+
 def open_echo(service, wire):
     """The same without a signature."""
     return _echo(wire)
@@ -231,6 +238,7 @@ ROUTES = [
         (r"/api/orders", orders),
         (r"/api/orders/[0-9]+", order),
         (r"/api/echo(/.*)?", echo),
+        (r"/api/upload", upload),
         (r"/open/echo(/.*)?", open_echo),
         (r"/lists/link", lists.link),
         (r"/lists/say", lists.say),

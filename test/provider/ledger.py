@@ -9,7 +9,7 @@ import time
 class Ledger:
     """Fields of a line: n (from 1), time, scheme, connection (its number), request (its number
     on that connection), method, target (the bytes of the request line, as Latin-1), version,
-    headers ([[name, value], ...] in order), body (Base64), transmission (header, query, body
+    headers ([[name, value], ...] in order), body (Base64; null above 4 MB), transmission (header, query, body
     or null), oauth (decoded, with realm), base_string (oauthlib's), verdict ("ok", an
     oauth_problem, or null for what is not signed), detail.
 
@@ -32,7 +32,9 @@ class Ledger:
                 "n": self.count, "time": time.time(), "scheme": wire.scheme,
                 "connection": wire.connection, "request": wire.request,
                 "method": wire.method, "target": wire.target, "version": wire.version,
-                "headers": wire.headers, "body": base64.b64encode(wire.body).decode(),
+                "headers": wire.headers,
+                "body": (base64.b64encode(wire.body).decode() if len(wire.body) <= 1 << 22
+                         else None),
                 "transmission": wire.transmission(), "oauth": wire.oauth,
                 "base_string": wire.base_string, "verdict": wire.verdict,
                 "detail": wire.detail,

@@ -175,7 +175,7 @@ foreach my $case (
 	[ q{http_call('api', ROW('HEAD', '/echo', NULL, NULL, '\x00')::oauth1.http_request)}, '22023', qr/HEAD.*body/ ],
 	[ q{http_post('api', '/echo', form => '{}', body => '')}, '22023', qr/more than one body/ ],
 	[ q{http_post('api', '/echo', body_json => '1', body_bytes => '')}, '22023', qr/more than one body/ ],
-	[ q{http_post('api', '/echo', form => '{}', files => '{"f": {}}')}, '0A000', qr/files/ ],
+	[ q{http_post('api', '/echo', form => '{}', files => '{"f": {}}')}, '22023', qr/file "f"/ ],
 	[ q{http_post('api', '/echo', form => '[]')}, '22023', qr/object/ ],
 	[ q{http_post('api', '/echo', form => '{"a": {"b": 1}}')}, '22023', qr/"a"/ ],
 	[ q{http_post('api', '/echo', form => '{}', content_type => 'text/plain')}, '22023', qr/form/ ],

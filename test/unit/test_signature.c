@@ -213,6 +213,57 @@ test_body_hash(void)
 	free_buffer(&b);
 }
 
+/* A text that is given in pieces of a size. */
+typedef struct pieces
+{
+	oa1_text	rest;
+	size_t		size;
+} pieces;
+
+static size_t
+read_piece(void *context, char *to, size_t room)
+{
+	pieces	   *from = context;
+	size_t		length = from->size < room ? from->size : room;
+
+	if (length > from->rest.length)
+		length = from->rest.length;
+	if (length > 0)
+		memcpy(to, from->rest.data, length);
+	from->rest.data += length;
+	from->rest.length -= length;
+	return length;
+}
+
+/* However a body is cut, its hash is that of the whole. */
+static void
+test_body_hash_read(void)
+{
+	static char body[20000];
+	static const size_t sizes[] = {1, 7, 8192, 8193, 20000};
+
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = (char) (i * 31 + i / 256);
+	for (size_t length = 0; length <= sizeof(body); length += 4000)
+	{
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		{
+			oa1_buffer	whole = new_buffer();
+			oa1_buffer	cut = new_buffer();
+			pieces		from = {{body, length}, sizes[i]};
+
+			about("body hash of %zu octets by %zu", length, sizes[i]);
+			CHECK_STATUS(oa1_body_hash(OA1_RSA_SHA256, from.rest, &whole), OA1_OK);
+			CHECK_STATUS(oa1_body_hash_read(OA1_RSA_SHA256, read_piece, &from, &cut), OA1_OK);
+			CHECK_TEXT(oa1_buffer_text(&cut), oa1_buffer_text(&whole));
+			CHECK_STATUS(oa1_body_hash_read(OA1_PLAINTEXT, read_piece, &from, &cut),
+						 OA1_PLAINTEXT_BODY_HASH);
+			free_buffer(&whole);
+			free_buffer(&cut);
+		}
+	}
+}
+
 void
 test_signature(void)
 {
@@ -229,6 +280,7 @@ test_signature(void)
 	test_base64(key);
 	test_wrong_keys();
 	test_body_hash();
+	test_body_hash_read();
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(other);
 	EVP_PKEY_free(small);
