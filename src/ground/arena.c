@@ -158,14 +158,51 @@ is_ascii(oa1_text text)
 	return all < 0x80;
 }
 
+/* From one encoding to another that has a conversion from it; NULL where a character has none. */
+static char *
+try_convert(oa1_text text, int from, int to, size_t *length)
+{
+	Oid			conversion = FindDefaultConversionProc(from, to);
+	size_t		room = text.length * MAX_CONVERSION_GROWTH + 1;
+	char	   *result;
+	int			converted;
+
+	if (!OidIsValid(conversion) || room > MaxAllocSize)
+		return NULL;
+	result = palloc(room);
+	converted = pg_do_encoding_conversion_buf(conversion, from, to,
+											  (unsigned char *) text.data, text.length,
+											  (unsigned char *) result, room, true);
+	if (converted != text.length)
+	{
+		pfree(result);
+		return NULL;
+	}
+	*length = strlen(result);
+	return result;
+}
+
+/* PostgreSQL has no conversion for each pair of encodings, but most have one with UTF-8. */
+static char *
+try_convert_by_utf8(oa1_text text, int from, int to, size_t *length)
+{
+	char	   *utf8;
+	char	   *result;
+
+	if (from == PG_UTF8 || to == PG_UTF8 || OidIsValid(FindDefaultConversionProc(from, to)))
+		return try_convert(text, from, to, length);
+	utf8 = try_convert(text, from, PG_UTF8, length);
+	if (utf8 == NULL)
+		return NULL;
+	result = try_convert((oa1_text) {utf8, *length}, PG_UTF8, to, length);
+	pfree(utf8);
+	return result;
+}
+
 char *
 oauth1_try_server(oa1_text text, int encoding, size_t *length)
 {
 	int			server = GetDatabaseEncoding();
-	Oid			conversion;
-	size_t		room;
-	char	   *result;
-	int			converted;
 
 	*length = text.length;
 	if (server == encoding || server == PG_SQL_ASCII || is_ascii(text))
@@ -177,18 +214,7 @@ oauth1_try_server(oa1_text text, int encoding, size_t *length)
 	}
 	if (!pg_verify_mbstr(encoding, text.data, text.length, true))
 		return NULL;
-	conversion = FindDefaultConversionProc(encoding, server);
-	room = text.length * MAX_CONVERSION_GROWTH + 1;
-	if (!OidIsValid(conversion) || room > MaxAllocSize)
-		return NULL;
-	result = palloc(room);
-	converted = pg_do_encoding_conversion_buf(conversion, encoding, server,
-											  (unsigned char *) text.data, text.length,
-											  (unsigned char *) result, room, true);
-	if (converted != text.length)
-		return NULL;
-	*length = strlen(result);
-	return result;
+	return try_convert_by_utf8(text, encoding, server, length);
 }
 
 void

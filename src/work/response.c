@@ -17,6 +17,7 @@
 
 #include "ground/arena.h"
 #include "ground/header.h"
+#include "work/charset.h"
 #include "work/response.h"
 
 /* ---------------------------------------------------------------- text of a server */
@@ -177,39 +178,13 @@ is_text_type(oa1_text content_type)
 	return false;
 }
 
-/* The charset parameter as PostgreSQL's encoding; UTF-8 where none is named, -1 where unknown. */
-static int
-charset_of(oa1_text content_type)
-{
-	char	   *type = pnstrdup(content_type.data, content_type.length);
-	char	   *charset = strstr(lower_case(type, strlen(type)), "charset=");
-	size_t		length;
-
-	if (charset == NULL)
-		return PG_UTF8;
-	charset += strlen("charset=");
-	if (*charset == '"')
-		charset++;
-	length = strcspn(charset, "\"; ");
-	charset[length] = '\0';
-	if (strcmp(charset, "us-ascii") == 0)
-		return PG_UTF8;
-	return pg_char_to_encoding(charset);
-}
-
 /* A content without a type is text where it reads as such. */
 static char *
 body_text(const oauth1_response *response, size_t *length)
 {
-	int			encoding = PG_UTF8;
-
-	if (response->content_type.length > 0)
-	{
-		if (!is_text_type(response->content_type))
-			return NULL;
-		encoding = charset_of(response->content_type);
-	}
-	return encoding < 0 ? NULL : oauth1_try_server(response->body, encoding, length);
+	if (response->content_type.length > 0 && !is_text_type(response->content_type))
+		return NULL;
+	return oauth1_charset_text(response->content_type, response->body, length);
 }
 
 /* ---------------------------------------------------------------- the value */
