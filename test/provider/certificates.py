@@ -47,7 +47,8 @@ class Authority:
         self.folder = folder
         self.key = new_key()
         self.server_key = new_key()
-        self.name = _name("oauth1 test CA")
+        # A name of its own: two authorities of one name would be taken for one with two keys.
+        self.name = _name("oauth1 test CA " + os.urandom(4).hex())
         self.path = _write(os.path.join(folder, "ca.pem"),
                            self._certificate(self.name, self.key, [], ca=True))
 
@@ -59,6 +60,13 @@ class Authority:
                                         expired=expired, signer=signer)
         return _write(os.path.join(self.folder, name + ".pem"), certificate,
                       private_pem(self.server_key))
+
+    def client(self, name, key):
+        """Write folder/NAME.pem, the certificate of a TLS client with this key, and the key
+        beside it as NAME.key; return the two paths."""
+        certificate = self._certificate(_name(name), key, [])
+        return (_write(os.path.join(self.folder, name + ".pem"), certificate),
+                _write(os.path.join(self.folder, name + ".key"), private_pem(key)))
 
     def _certificate(self, subject, key, names, ca=False, expired=False, signer=None):
         issuer, issuer_key = signer or (self.name, self.key)

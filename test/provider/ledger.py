@@ -7,7 +7,8 @@ import time
 
 
 class Ledger:
-    """Fields of a line: n (from 1), time, scheme, connection (its number), request (its number
+    """Fields of a line: n (from 1), time, scheme, client (the name in a TLS
+    client's certificate, or null), connection (its number), request (its number
     on that connection), method, target (the bytes of the request line, as Latin-1), version,
     headers ([[name, value], ...] in order), body (Base64; null above 4 MB), transmission (header, query, body
     or null), oauth (decoded, with realm), base_string (oauthlib's), verdict ("ok", an
@@ -29,7 +30,7 @@ class Ledger:
             self.count += 1
             wire.n = self.count
             line = {
-                "n": self.count, "time": time.time(), "scheme": wire.scheme,
+                "n": self.count, "time": time.time(), "scheme": wire.scheme, "client": wire.client,
                 "connection": wire.connection, "request": wire.request,
                 "method": wire.method, "target": wire.target, "version": wire.version,
                 "headers": wire.headers,

@@ -11,13 +11,14 @@ from wire import Handler
 
 
 class Server(ThreadingHTTPServer):
-    """One address: plain, or TLS with the given certificate. The handshake is done by the
-    connection's own thread, so that a client which stalls stops nobody else."""
+    """One address: plain, or TLS with the given certificate, and with a client_ca only for
+    clients that show a certificate of that CA. The handshake is done by the connection's own
+    thread, so that a client which stalls stops nobody else."""
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, address, service, certificate=None):
+    def __init__(self, address, service, certificate=None, client_ca=None):
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, Handler)
         self.service = service
@@ -26,6 +27,9 @@ class Server(ThreadingHTTPServer):
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(certificate)
+        if client_ca:
+            self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.load_verify_locations(client_ca)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def server_bind(self):
@@ -62,11 +66,11 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def on_loopback(service, certificate=None):
+def on_loopback(service, certificate=None, client_ca=None):
     """Serve 127.0.0.1, and ::1 where the machine has it, on one port. Returns the port."""
-    port = Server(("127.0.0.1", 0), service, certificate).server_port
+    port = Server(("127.0.0.1", 0), service, certificate, client_ca).server_port
     try:
-        Server(("::1", port), service, certificate)
+        Server(("::1", port), service, certificate, client_ca)
     except OSError:
         pass
     return port
@@ -111,6 +115,8 @@ def open_all(service, authority):
     return {
         "http": on_loopback(service),
         "https": on_loopback(service, authority.server("server")),
+        "https_client": on_loopback(service, authority.server("client_server"),
+                                    client_ca=authority.path),
         "https_wrong_name": on_loopback(service, authority.server("wrong_name", names=wrong)),
         "https_expired": on_loopback(service, authority.server("expired", expired=True)),
         "https_self_signed": on_loopback(

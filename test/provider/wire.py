@@ -1,5 +1,6 @@
 """HTTP/1.1 as it is on the wire: read a request exactly, send an answer exactly, or badly."""
 import itertools
+import select
 import socket
 import struct
 import time
@@ -21,6 +22,7 @@ class Wire:
     def __init__(self, handler, body):
         self.start = time.time()
         self.scheme = handler.server.scheme
+        self.client = handler.client_name()
         self.connection = handler.number
         self.request = handler.served
         self.method, self.target, self.version = handler.requestline.split(" ", 2)
@@ -93,8 +95,18 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer_request
         raise AttributeError(name)
 
+    def client_name(self):
+        """The common name in the certificate that the client showed, or None."""
+        shown = self.server.context and self.connection.getpeercert()
+        if not shown:
+            return None
+        return dict(pair for group in shown["subject"] for pair in group)["commonName"]
+
     def answer_request(self):
         self.served += 1
+        if self.command == "CONNECT":
+            self.tunnel()
+            return
         wire = Wire(self, self.read_body())
         answer = self.server.service.answer(wire)
         self.send(answer, wire)
@@ -109,6 +121,22 @@ class Handler(BaseHTTPRequestHandler):
                 if size == 0:
                     return body
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def tunnel(self):
+        """As a proxy: CONNECT is in the ledger, what goes through the tunnel is not seen."""
+        self.server.service.ledger.write(Wire(self, b""))
+        self.close_connection = True
+        upstream = socket.create_connection(("127.0.0.1", int(self.path.rpartition(":")[2])))
+        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self.wfile.flush()
+        other = {self.connection: upstream, upstream: self.connection}
+        with upstream:
+            while True:
+                for ready in select.select(list(other), [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    other[ready].sendall(data)
 
     # -- Sending
 

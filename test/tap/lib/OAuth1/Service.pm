@@ -65,6 +65,8 @@ sub DESTROY
 # Where things are. Names of ports: test/provider/listeners.py.
 sub ca          { return $_[0]{ca}; }
 sub private_key { return PostgreSQL::Test::Utils::slurp_file($_[0]{private_key}); }
+sub client_key  { return PostgreSQL::Test::Utils::slurp_file($_[0]{client_key}); }
+sub client_certificate { return PostgreSQL::Test::Utils::slurp_file($_[0]{client_certificate}); }
 sub port        { my ($self, $name) = @_; return $self->{ports}{$name}; }
 
 sub url
