@@ -244,6 +244,9 @@ put_stages(checkup *checkup, const oa1_url *url, const oauth1_response *response
 	static const oauth1_stage stages[] = {
 		OAUTH1_STAGE_RESOLVE, OAUTH1_STAGE_CONNECT, OAUTH1_STAGE_TLS, OAUTH1_STAGE_SEND
 	};
+	/* The name led to addresses, and none was spoken to. */
+	bool		is_refused = response->outcome.kind == OAUTH1_ADDRESS_REFUSED;
+	oauth1_stage reached = is_refused ? OAUTH1_STAGE_CONNECT : response->stage;
 	char	   *host = oauth1_shown(url->host);
 	const char *const passed[] = {
 		psprintf("%s has an address.", host),
@@ -258,7 +261,7 @@ put_stages(checkup *checkup, const oa1_url *url, const oauth1_response *response
 
 		if (is_tls && url->scheme.length == strlen("http"))
 			put(checkup, items[i], ANSWER_OPEN, "None: the URL is http.");
-		else if (response->stage > stages[i])
+		else if (reached > stages[i])
 			put(checkup, items[i], ANSWER_YES, passed[i]);
 		else
 		{

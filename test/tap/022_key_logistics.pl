@@ -120,6 +120,10 @@ $primary->wait_for_catchup($standby);
 is(OAuth1::Shop::call($watching), 200, 'after a rotation on the primary, in a session with the old key');
 is(OAuth1::Shop::call($standby), 200, 'and in a new one');
 is($watching->rows("SELECT present FROM oauth1.key_status() WHERE kind = 'data'"), 't', 'key_status runs on a standby');
+is($watching->rows("SELECT string_agg(item, ' ') FROM oauth1.check_consumer('shop') WHERE ok"),
+	'consumer provider key token name connection TLS answer clock', 'check_consumer runs on a standby');
+is($watching->rows("SELECT value FROM oauth1.explain_call('shop', oauth1.request('GET', '/')) WHERE name = 'token'"),
+	'default (shop-token)', 'and explain_call');
 
 # A new master key has to be carried over; until then nothing changes for the standby.
 my $new_master = $primary->safe_psql('postgres', 'SELECT oauth1.create_master_key()');

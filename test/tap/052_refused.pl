@@ -97,6 +97,13 @@ sub checked
 	return $dba->rows("SELECT item, coalesce(ok::text, 'open'), detail FROM oauth1.check_consumer(" . quote($name) . ')');
 }
 
+sub sqlstate
+{
+	my ($session, $sql) = @_;
+	my $error = $session->error($sql);
+	return $error ? $error->{sqlstate} : 'no error';
+}
+
 # Each of the three says what it must, and none a secret.
 sub says
 {
@@ -310,8 +317,8 @@ says('PLAINTEXT refused', make(signature_method => 'PLAINTEXT', secret => 's3cre
 	like($said, qr/^warning\|There is no token, though the provider gives tokens/m, 'a token that may be missing');
 	like($said, qr/^header\|X-Own: v$/m, 'headers that are sent');
 	like($said, qr/^header\|User-Agent: oauth1/m, 'also those that are ours');
-	is($dba->error("SELECT oauth1.explain_call('$name', NULL, '')")->{sqlstate}, '22004', 'no request');
-	is($dba->error("SELECT oauth1.explain_call('$name', oauth1.request('GET', 'https://elsewhere.example/'), '')")->{sqlstate}, 'OA003', 'a URL that is not allowed');
+	is(sqlstate($dba, "SELECT oauth1.explain_call('$name', NULL, '')"), '22004', 'no request');
+	is(sqlstate($dba, "SELECT oauth1.explain_call('$name', oauth1.request('GET', 'https://elsewhere.example/'), '')"), 'OA003', 'a URL that is not allowed');
 
 	$said = explained(make(api_urls => \q{ARRAY['https://shop.example/']}), q{'GET', 'https://shop.example:443/%7Bid%7D'});
 	like($said, qr{^base string URI\|https://shop.example/}m, 'a default port is not signed');
@@ -403,9 +410,9 @@ foreach my $transmission (qw(header query body))
 	foreach my $call ("explain_call('$name', $request)", "sign_request('$name', $request)", "check_consumer('$name')",
 		"check_consumer('nobody')")
 	{
-		is($bob->error("SELECT oauth1.$call")->{sqlstate}, 'OA007', "OA007 without a grant: $call");
+		is(sqlstate($bob, "SELECT oauth1.$call"), 'OA007', "OA007 without a grant: $call");
 	}
-	is($alice->error("SELECT oauth1.check_consumer('$name')")->{sqlstate}, 'OA007', 'a grant of another token is none of this one');
+	is(sqlstate($alice, "SELECT oauth1.check_consumer('$name')"), 'OA007', 'a grant of another token is none of this one');
 	$alice->rows(q{SET oauth1.token = 'mine'});
 	like($alice->rows("SELECT item, ok FROM oauth1.check_consumer('$name')"), qr/^signed call\|t$/m, 'with the token that was granted');
 	like($alice->rows("SELECT name, value FROM oauth1.explain_call('$name', $request)"), qr/^token\|mine \(token-good\)$/m, 'explain_call with it');
@@ -431,13 +438,16 @@ foreach my $transmission (qw(header query body))
 	like(checked($at->($service->url('/', 'silent'))), qr/^TLS\|false\|.*\nsigned call\|open/m, 'a server that says nothing');
 	cmp_ok(time - $began, '<', 3, 'bounded by oauth1.timeout');
 	$dba->rows(q{RESET oauth1.timeout; SET statement_timeout = '300ms'});
-	is($dba->error("SELECT oauth1.check_consumer('c$made')")->{sqlstate}, '57014', 'statement_timeout ends it');
+	is(sqlstate($dba, "SELECT oauth1.check_consumer('c$made')"), '57014', 'statement_timeout ends it');
 	$dba->rows('RESET statement_timeout');
 	my $http = $at->('http://localhost:1/', allow_http => \'true');
 	$dba->rows('SET oauth1.allow_http = off');
 	like(checked($http), qr/^connection\|false\|OA003: calls of consumer .* need https/m, 'http that is not allowed');
 	$dba->rows('RESET oauth1.allow_http');
 
+	$dba->rows('SET oauth1.allow_private_addresses = off');
+	like(checked('c1'), qr/^name\|true\|.*\nconnection\|false\|.*loopback/m, 'an address that may not be spoken to');
+	$dba->rows('RESET oauth1.allow_private_addresses');
 	like(checked(make(options => '{}')), qr/^signed call\|open\|Not tried: the provider has no test_url.*alter_provider/m, 'no test_url');
 	like(checked(make(options => '{"test_url": "/nowhere"}')), qr/^signed call\|open\|GET of the test_url: status 404, which says nothing/m, 'a test_url that is not there');
 	like(checked(make(options => '{"test_url": "https://elsewhere.example/"}', api_urls => \("ARRAY['" . $service->url('/api') . "', 'https://elsewhere.example/x']"))), qr/^signed call\|false\|OA003/m, 'a test_url that is not allowed');
@@ -453,7 +463,7 @@ foreach my $transmission (qw(header query body))
 	$dba->rows(q{SELECT oauth1.create_provider('vars', ARRAY['https://{account:host}.example/']); SELECT oauth1.create_consumer('vars', 'vars', 'k', vars => '{"account": "a"}')});
 	$dba->rows(q{UPDATE oauth1.consumer SET vars = '{}' WHERE name = 'vars'});
 	like(checked('vars'), qr/^consumer\|false\|22023: .*account/m, 'a var that is missing');
-	is($dba->error('SELECT oauth1.check_consumer(NULL)')->{sqlstate}, '22004', 'no name');
+	is(sqlstate($dba, 'SELECT oauth1.check_consumer(NULL)'), '22004', 'no name');
 	like($dba->rows("BEGIN READ ONLY; SELECT item, ok FROM oauth1.check_consumer('c1'); COMMIT"), qr/^signed call\|t$/m, 'in a read-only transaction');
 }
 

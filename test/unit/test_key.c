@@ -35,7 +35,7 @@ check_text_read(reader read, oa1_text text, oa1_text passphrase, oa1_status expe
 	CHECK((key != NULL) == (expected == OA1_OK));
 	CHECK(ERR_peek_error() == 0);
 	if (expected == OA1_OK && reference != NULL)
-		CHECK(EVP_PKEY_eq(key, reference) == 1);
+		CHECK(EVP_PKEY_eq(key, reference) == 1 && oa1_key_bits(key) == 2048);
 	if (expected == OA1_OK)
 		EVP_PKEY_free(key);
 	unguard(&copy);
