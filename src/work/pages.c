@@ -103,35 +103,15 @@ first_message(FunctionCallInfo fcinfo, oauth1_message *message)
 }
 
 /*
- * Puts copies of the arguments, in the current memory context, into their places:
- * what a message is made of points into them, and the executor's own belong to
- * somebody who may be gone when the next page is asked for.
+ * In the current memory context.  The message may point into arguments: the
+ * executor keeps those of a function that returns a set until its last row.
  */
-static void
-keep_arguments(FunctionCallInfo fcinfo)
-{
-	static const int varlena_arguments[] = {
-		ARGUMENT_CONSUMER, ARGUMENT_URL, ARGUMENT_PARAMS, ARGUMENT_HEADERS, ARGUMENT_NEXT,
-		ARGUMENT_REQUEST, ARGUMENT_TOKEN
-	};
-
-	for (int i = 0; i < lengthof(varlena_arguments); i++)
-	{
-		NullableDatum *argument = &fcinfo->args[varlena_arguments[i]];
-
-		if (!argument->isnull)
-			argument->value = PointerGetDatum(PG_DETOAST_DATUM_COPY(argument->value));
-	}
-}
-
-/* In the current memory context. */
 static page_list *
 begin_list(FunctionCallInfo fcinfo)
 {
 	page_list  *list = palloc0(sizeof(*list));
 	TupleDesc	descriptor;
 
-	keep_arguments(fcinfo);
 	list->consumer = required_argument(fcinfo, ARGUMENT_CONSUMER, "consumer");
 	list->token = "";
 	if (!PG_ARGISNULL(ARGUMENT_TOKEN))

@@ -275,22 +275,6 @@ $alice->rows(q{BEGIN; DECLARE c CURSOR FOR SELECT status FROM oauth1.http_pages(
 is(calls_of('FETCH 2 FROM c'), 2, 'cursor: FETCH 2');
 is(calls_of('CLOSE c; COMMIT'), 0, 'cursor: closed, nothing more');
 
-# What the list was asked for with may change meanwhile.
-is(calls_of(q{DO $$
-	DECLARE
-		c refcursor;
-		u text := repeat('/', 1) || 'link?style=relative&x=' || repeat('y', 4000);
-		r record;
-	BEGIN
-		OPEN c FOR SELECT * FROM oauth1.http_pages('lists', u, headers => jsonb_build_object('X-Long', repeat('z', 3000)));
-		FETCH c INTO r;
-		u := repeat('broken ', 1000);
-		FETCH c INTO r;
-		FETCH c INTO r;
-		ASSERT r.status = 200;
-		CLOSE c;
-	END $$}), 3, 'the arguments are kept');
-
 # ---------------------------------------------------------------- what does not end
 
 is_refused(q{'lists', '/link', '{"size": 1}', max_pages => 3}, '54000', qr/list has more than 3 pages/, 3, 'max_pages');
