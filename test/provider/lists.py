@@ -174,6 +174,7 @@ def _shaped(asked, rows, more):
             "items": rows, "search_criteria": {"filter_groups": [{"filters": [1]}]},
             "total_count": total}),
         "has_more": lambda: answer.as_json({"has_more": more, "records": rows, "sort": ["id"]}),
+        "stale": lambda: answer.as_json({"hasMore": more, "items": rows, "total_count": 3}),
         "string": lambda: answer.as_json({"list": rows, "totalResults": str(total)}),
         "x-total-count": lambda: answer.as_json(rows, headers=[("X-Total-Count", total)]),
         "x-total-pages": lambda: answer.as_json(

@@ -200,6 +200,7 @@ is_list("'lists', '/offset?shape=$$_[0]', $offset", $$_[1], "offset: $$_[0]")
 	[ inner => '1,2,3|4,5,6|7|' ],
 	[ magento => '1,2,3|4,5,6|7' ],
 	[ has_more => '1,2,3|4,5,6|7' ],
+	[ stale => '1,2,3|4,5,6|7' ],
 	[ string => '1,2,3|4,5,6|7' ],
 	[ 'x-total-count' => '1,2,3|4,5,6|7' ]);
 is_list("'lists', '/offset?total=6&shape=array', $offset", '1,2,3|4,5,6|', 'offset: a last full page');
