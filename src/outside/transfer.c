@@ -174,7 +174,7 @@ before_sending(void *argument, char *remote_ip, char *local_ip, int remote_port,
 		return CURL_PREREQFUNC_ABORT;
 	}
 	exchange->sent = true;
-	exchange->goodbyes = oauth1_exchange_goodbyes();
+	oauth1_tls_sent(exchange, remote_ip, remote_port, local_port);
 	exchange->sent_at = oauth1_monotonic_us();
 	exchange->stage = OAUTH1_STAGE_SEND;
 	strlcpy(exchange->address, remote_ip, sizeof(exchange->address));
@@ -370,6 +370,7 @@ clear_exchange(oauth1_exchange *exchange)
 {
 	CURL	   *easy = exchange->easy;
 
+	oauth1_tls_forget(exchange);
 	curl_easy_reset(easy);
 	oauth1_exchange_free_lines(exchange);
 	oa1_buffer_free(&exchange->head);

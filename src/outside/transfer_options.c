@@ -17,7 +17,6 @@
 #include <limits.h>
 
 #include <openssl/crypto.h>
-#include <openssl/ssl.h>
 #include <openssl/evp.h>
 
 #include "utils/builtins.h"
@@ -31,32 +30,13 @@
 /* How long a CA file that was read is taken as unchanged. */
 #define CA_CACHE_SECONDS 300L
 
+/*
+ * libcurl 7.88 forgets a timeout that is due less than a millisecond after another
+ * one of the same exchange.
+ */
+#define APART_MS 5
+
 /* ---------------------------------------------------------------- options */
-
-/* How many close_notify alerts came, over all connections. */
-static uint64 goodbyes = 0;
-
-/* OpenSSL's info callback of every TLS connection. */
-static void
-alert_came(const SSL *ssl, int where, int alert)
-{
-	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY)
-		goodbyes++;
-}
-
-/* CURLOPT_SSL_CTX_FUNCTION: a TLS connection is about to be made. */
-static CURLcode
-tls_starts(CURL *easy, void *ssl_context, void *argument)
-{
-	SSL_CTX_set_info_callback(ssl_context, alert_came);
-	return CURLE_OK;
-}
-
-uint64
-oauth1_exchange_goodbyes(void)
-{
-	return goodbyes;
-}
 
 /* What is the same in every exchange. */
 static void
@@ -75,7 +55,7 @@ set_constants(oauth1_exchange *exchange, CURLcode *code)
 	OAUTH1_SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	OAUTH1_SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	OAUTH1_SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
-	OAUTH1_SET(CURLOPT_SSL_CTX_FUNCTION, tls_starts);
+	oauth1_tls_watch(exchange, code);
 	OAUTH1_SET(CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS);
 	OAUTH1_SET(CURLOPT_MAXAGE_CONN, MAX_IDLE_SECONDS);
 	OAUTH1_SET(CURLOPT_TCP_NODELAY, 1L);
@@ -236,8 +216,10 @@ set_timeouts(oauth1_exchange *exchange, const oauth1_request *request, CURLcode 
 {
 	int64		left = (request->deadline - oauth1_monotonic_us() + 999) / 1000;
 	long		timeout = (long) Max(1, Min(left, INT_MAX));
-	long		connect = request->connect_timeout_ms > 0 ?
-		Min(request->connect_timeout_ms, timeout) : timeout;
+	long		connect = request->connect_timeout_ms;
+
+	if (connect <= 0 || connect > timeout - APART_MS)
+		connect = timeout;
 
 	OAUTH1_SET(CURLOPT_TIMEOUT_MS, timeout);
 	OAUTH1_SET(CURLOPT_CONNECTTIMEOUT_MS, connect);

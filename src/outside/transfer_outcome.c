@@ -242,19 +242,14 @@ ends_with_connection(const oauth1_exchange *exchange)
 		oauth1_transfer_header(response, "transfer-encoding").data == NULL;
 }
 
-/*
- * libcurl takes any end of a TLS connection for one that was meant.  Who can cut
- * the connection could cut such a body short, so close_notify has to have come
- * (RFC 9112, 9.8).  In a batch that of another connection, at the same time,
- * is taken for it as well.
- */
+/* A body that only the end of a TLS connection ends, and that was cut. */
 static void
 look_for_goodbye(oauth1_exchange *exchange)
 {
 	char	   *scheme = NULL;
 
 	if (!exchange->headers_whole || !ends_with_connection(exchange) ||
-		exchange->goodbyes != oauth1_exchange_goodbyes() ||
+		exchange->goodbye ||
 		curl_easy_getinfo(exchange->easy, CURLINFO_SCHEME, &scheme) != CURLE_OK ||
 		scheme == NULL || pg_strcasecmp(scheme, "https") != 0)
 		return;

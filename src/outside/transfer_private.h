@@ -48,7 +48,7 @@ struct oauth1_exchange
 	uint32		socket_birth;
 	bool		address_refused;	/* the rule allowed none of the addresses */
 	bool		sent;
-	uint64		goodbyes;		/* oauth1_exchange_goodbyes at that time */
+	bool		goodbye;		/* the other side ended the TLS connection, it was not cut */
 	bool		repeat_refused;
 	bool		source_failed;	/* the body's source did not give what it announced */
 	bool		too_large;		/* body, headers, all bodies: the reason says which */
@@ -92,10 +92,14 @@ extern void oauth1_exchange_set_options(oauth1_exchange *exchange, const oauth1_
 extern void oauth1_exchange_free_lines(oauth1_exchange *exchange);
 
 /*
- * How many TLS connections the other side has ended properly, by close_notify, in
- * the life of this session.
+ * Makes the exchange's goodbye be set when close_notify comes on the connection it
+ * is on: watch before it starts, sent from the prerequest hook, forget when it is
+ * over, after which nothing of it is touched.
  */
-extern uint64 oauth1_exchange_goodbyes(void);
+extern void oauth1_tls_watch(oauth1_exchange *exchange, CURLcode *code);
+extern void oauth1_tls_sent(oauth1_exchange *exchange, const char *remote_ip, int remote_port,
+							int local_port);
+extern void oauth1_tls_forget(const oauth1_exchange *exchange);
 
 /*
  * False where header lines, as they came, hold a Content-Length that is no number

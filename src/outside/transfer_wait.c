@@ -356,11 +356,15 @@ check_multi(CURLMcode code)
 			 errdetail("libcurl reported: %s.", curl_multi_strerror(code))));
 }
 
-/* True where an exchange in flight waits for no socket; each has its own. */
+/*
+ * True where something is in flight that no event will come for: it waits for no
+ * socket, or libcurl has forgotten its timeout, which each exchange has.
+ */
 static bool
 some_wait_for_nothing(void)
 {
-	return oauth1_sockets_wanted_count() < session.in_flight;
+	return oauth1_sockets_wanted_count() < session.in_flight ||
+		(session.timer == 0 && session.in_flight > 0);
 }
 
 /*

@@ -26,6 +26,9 @@ my $slack = 8192;
 # An answer with a shorter timeout, in ms, will use it up.
 my $slow_from = 2000;
 
+# Of a batch.
+my $concurrency = 8;
+
 # So much of an outcome is shown that was not wanted.
 my $shown = 400;
 
@@ -70,6 +73,7 @@ sub outcome_of
 	# Session gives characters, decode_json takes octets.
 	utf8::encode(my $octets = $text);
 	my $row = decode_json($octets);
+	return "$row->{sqlstate} $row->{error}" if defined $row->{sqlstate};
 	return "$row->{status} bytes " . (length($row->{body_bytes}) - 2) / 2 if defined $row->{body_bytes};
 	return "$row->{status} none" unless defined $row->{body};
 	return "$row->{status} text " . escaped($row->{body});
@@ -104,6 +108,12 @@ sub is_outcome
 	}
 	ok($good, "$what: $wanted") or diag("$what is: " . substr $got, 0, $shown);
 	return;
+}
+
+sub kilobytes
+{
+	my ($size) = @_;
+	return $size =~ /^(\d+)kB$/ ? $1 : 1024 * ($size =~ /^(\d+)MB$/)[0];
 }
 
 # The most a process had in memory since the last time, and what it has now, in kB.
@@ -180,14 +190,13 @@ sub conclude
 {
 	my ($run) = @_;
 	my ($session, $answer, $what) = @$run{qw(session answer what)};
-	my $limit = $answer->{limit} =~ /^(\d+)kB$/ ? $1 : 1024 * ($answer->{limit} =~ /^(\d+)MB$/)[0];
 	my $text = $session->finish;
 	my $took = time - $run->{start};
 	my ($highest) = memory($session->{backend});
 
 	is_outcome(outcome_of($text), OAuth1::Answers::outcome($answer, $run->{method}), $what);
 	cmp_ok($took, '<', $answer->{timeout} / 1000 + $at_once, "$what: in time");
-	cmp_ok($highest - $run->{memory}, '<', $limit + $slack, "$what: within its memory");
+	cmp_ok($highest - $run->{memory}, '<', kilobytes($answer->{limit}) + $slack, "$what: within its memory");
 	check_headers($text, $answer, $what) if @{ $answer->{headers} };
 	return;
 }
@@ -208,6 +217,74 @@ together($_) foreach grep { $_->[0]{timeout} >= $slow_from } @calls;
 # Those that take the whole of a short timeout, several at once.
 my @slow = sort { $a->[0]{timeout} <=> $b->[0]{timeout} } grep { $_->[0]{timeout} < $slow_from } @calls;
 together(splice @slow, 0, scalar @sessions) while @slow;
+
+# ---------------------------------------------------------------- in a batch
+
+# A lie fails its own row; between two of them stands a call that does not.
+sub batch
+{
+	my (@calls) = @_;
+	my ($answer) = @{ $calls[0] };
+	my $session = $sessions[0];
+	my $first = $calls + 1;
+	my @requests = map {
+		my $url = OAuth1::Answers::url($_->[0], $liar);
+		my $good = $liar->url('/next' . ++$calls, 'http', 'localhost');
+		("oauth1.request('$_->[1]', " . quote($url) . ')', "oauth1.request('GET', " . quote($good) . ')');
+	} @calls;
+	$session->rows("SET oauth1.max_response_size = '$answer->{limit}'");
+	(undef, my $before) = memory($session->{backend});
+	my $start = time;
+	my @rows = split /\n/, $session->query('SELECT row_to_json(r) FROM oauth1.http_batch(\'liar\', ARRAY['
+		  . join(', ', @requests) . "], token => '', concurrency => $concurrency, timeout_ms => $answer->{timeout}) r");
+	my $took = time - $start;
+	my ($highest) = memory($session->{backend});
+	my $what = "a batch of $answer->{timeout} ms, $answer->{limit}";
+
+	my %rows = map { /^\{"n":(\d+),/ ? ($1 => $_) : () } @rows;
+	is(scalar keys %rows, scalar @requests, "$what: has all its rows");
+	foreach my $i (0 .. $#calls)
+	{
+		my ($lie, $method) = @{ $calls[$i] };
+		is_outcome(outcome_of($rows{ 2 * $i + 1 } // ''), OAuth1::Answers::outcome($lie, $method), "$lie->{name}, $method, in a batch");
+		like(outcome_of($rows{ 2 * $i + 2 } // ''), qr{^200 text GET /next@{[ $first + $i ]} }, "the row after $lie->{name}, $method");
+	}
+	my $rounds = 1 + int(@requests / $concurrency);
+	cmp_ok($took, '<', $rounds * ($answer->{timeout} / 1000 + $at_once), "$what: in time");
+	cmp_ok($highest - $before, '<', $concurrency * kilobytes($answer->{limit}) + $slack, "$what: within its memory");
+	return;
+}
+
+# An answer that goes on behind its end is not tried: what comes before the next request can be told
+# from an answer to that, what comes behind it cannot. Nor is POST, for which a connection that is
+# closed behind an answer is one on which it was sent, and no answer came.
+my %batches;
+push @{ $batches{"$_->[0]{timeout} $_->[0]{limit}"} }, $_ foreach grep { !$_->[0]{pause} && $_->[1] ne 'POST' } @calls;
+batch(@{ $batches{$_} }) foreach sort keys %batches;
+
+# ---------------------------------------------------------------- as a page
+
+# The first page is good, and leads to a lie.
+sub second_page
+{
+	my ($session, $answer) = @_;
+	my $what = "$answer->{name}, as the second page";
+	my $url = $liar->url('/link?' . OAuth1::Answers::url($answer, $liar), 'http', 'localhost');
+	$session->rows("SET oauth1.max_response_size = '$answer->{limit}'");
+	my $pages = "SELECT row_to_json(r) FROM oauth1.http_pages('liar', " . quote($url) . ", token => '', timeout_ms => $answer->{timeout}) r";
+	my $start = time;
+	my $text = $session->query("BEGIN; DECLARE p NO SCROLL CURSOR FOR $pages; FETCH 1 FROM p; FETCH 1 FROM p; ROLLBACK");
+	my $took = time - $start;
+	my ($one, $two) = split /\n/, $text, 2;
+	is(outcome_of($one), '200 text ok', "$what: the first is there");
+	is_outcome(outcome_of($two), OAuth1::Answers::outcome($answer, 'GET'), $what);
+	cmp_ok($took, '<', 2 * $answer->{timeout} / 1000 + $at_once, "$what: in time");
+	sleep(($answer->{pause} // 0) / 1000);
+	return;
+}
+
+second_page($sessions[1], $_) foreach grep { !$_->{method} } @answers;
+
 is($_->pid, $_->{backend}, 'a session is the same to the end') foreach @sessions;
 
 done_testing();
