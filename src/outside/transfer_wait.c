@@ -72,8 +72,13 @@
 /* A wait is never longer, so that barriers and interrupts are seen in any case. */
 #define LONGEST_WAIT_US INT64CONST(1000000)
 
-/* How long an exchange may wait for nothing at all before libcurl is nudged. */
+/*
+ * How often libcurl looks at every exchange by itself: where one waits for
+ * nothing that will come; and otherwise, since 7.88 can forget one of several
+ * timeouts, so that a deadline is never missed by more.
+ */
 #define NUDGE_AFTER_US INT64CONST(20000)
+#define NUDGE_EVERY_US INT64CONST(100000)
 
 /* Events fetched by one epoll_wait; what is left comes with the next. */
 #define EVENTS_AT_ONCE 64
@@ -86,6 +91,7 @@ static struct
 	oauth1_single single;		/* that socket */
 	bool		stale;			/* to be made anew when nothing is in flight */
 
+	int64		nudged;			/* when libcurl last looked at every exchange */
 	int64		timer;			/* when libcurl wants to be called; 0: not at all */
 	int			in_flight;
 	int			most_in_flight; /* at once, in this transaction */
@@ -367,6 +373,13 @@ some_wait_for_nothing(void)
 		(session.timer == 0 && session.in_flight > 0);
 }
 
+/* When libcurl is to be nudged, while something is in flight. */
+static int64
+next_nudge(void)
+{
+	return session.nudged + (some_wait_for_nothing() ? NUDGE_AFTER_US : NUDGE_EVERY_US);
+}
+
 /*
  * Lets every handle go on, whether or not it has an event.  After a timeout on
  * one address of several libcurl 7.88 opens no socket to the next one before it
@@ -377,6 +390,7 @@ nudge(void)
 {
 	int			running;
 
+	session.nudged = oauth1_monotonic_us();
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 	check_multi(curl_multi_socket_all(session.multi, &running));
@@ -438,6 +452,8 @@ oauth1_wait_add(CURL *easy)
 	oauth1_sockets_retire_spoken();
 	if (!oauth1_sockets_set_alone(session.in_flight == 0))
 		return CURLM_OUT_OF_MEMORY;
+	if (session.in_flight == 0)
+		session.nudged = oauth1_monotonic_us();
 	code = limit_connections();
 	if (code == CURLM_OK)
 		code = curl_multi_add_handle(session.multi, easy);
@@ -465,8 +481,8 @@ wait_time(int64 until)
 
 	if (session.timer != 0)
 		wake = Min(wake, session.timer);
-	if (some_wait_for_nothing())
-		wake = Min(wake, now + NUDGE_AFTER_US);
+	if (session.in_flight > 0)
+		wake = Min(wake, next_nudge());
 	return wake <= now ? 0 : (long) ((wake - now + 999) / 1000);
 }
 
@@ -552,7 +568,7 @@ oauth1_wait_once(int64 until)
 		CHECK_FOR_INTERRUPTS();
 		return true;
 	}
-	if (woken == WOKEN_BY_TIME && !timer_is_due() && some_wait_for_nothing())
+	if (session.in_flight > 0 && !timer_is_due() && oauth1_monotonic_us() >= next_nudge())
 		nudge();
 	return false;
 }

@@ -155,25 +155,27 @@ next_request(batch *batch, step *step)
 	return true;
 }
 
-/* May one more call begin?  One of them always, whatever else holds descriptors. */
-static bool
-has_room(const batch *batch)
-{
-	return batch->count == 0 ||
-		(batch->count < batch->concurrency && oauth1_transfer_has_room());
-}
-
-/* Begins calls while there is room and there are requests. */
+/* Begins calls while there is room for them and there are requests. */
 static void
 fill(batch *batch)
 {
 	step		step = {.batch = batch};
 
-	while (has_room(batch) && next_request(batch, &step))
+	while (batch->count < batch->concurrency && next_request(batch, &step))
 	{
 		step.row = add_row(batch);
 		run(begin_call, &step);
 	}
+}
+
+/*
+ * May the call be stepped?  An attempt needs a descriptor; while the server grants
+ * none more, it waits for one that is under way to end.
+ */
+static bool
+may_step(const oauth1_call *call)
+{
+	return oauth1_call_is_under_way(call) || oauth1_transfer_has_room();
 }
 
 /* Steps what is due; takes out a row whose call is over, or returns NULL. */
@@ -188,7 +190,7 @@ go_on(batch *batch)
 		row_call   *row = batch->calls[i];
 
 		step.row = row;
-		if (!row->over && oauth1_call_is_due(row->call, now))
+		if (!row->over && oauth1_call_is_due(row->call, now) && may_step(row->call))
 			run(step_call, &step);
 		if (!row->over)
 			continue;
@@ -206,6 +208,8 @@ earliest(const batch *batch)
 {
 	int64		wakes = PG_INT64_MAX;
 
+	if (!oauth1_transfer_has_room())
+		return wakes;
 	for (int i = 0; i < batch->count; i++)
 		wakes = Min(wakes, oauth1_call_wakes(batch->calls[i]->call));
 	return wakes;

@@ -412,6 +412,12 @@ oauth1_call_is_due(const oauth1_call *call, int64 now)
 	return is_time(call, now) || (call->state == CALL_DUE && call->waits_for_place);
 }
 
+bool
+oauth1_call_is_under_way(const oauth1_call *call)
+{
+	return call->state == CALL_UNDER_WAY;
+}
+
 int64
 oauth1_call_wakes(const oauth1_call *call)
 {

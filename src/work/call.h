@@ -54,6 +54,9 @@ extern int64 oauth1_call_wakes(const oauth1_call *call);
 /* True where a step has something to do now. */
 extern bool oauth1_call_is_due(const oauth1_call *call, int64 now);
 
+/* True while its exchange is under way, or got done without having been looked at. */
+extern bool oauth1_call_is_under_way(const oauth1_call *call);
+
 /*
  * The response of a call that is over, good until its end.  Raises the error of
  * one that got no answer, with what was tried.
