@@ -30,9 +30,14 @@ my %secrets = map { $_ => random_word() }
   qw(consumer_argument consumer_altered token_argument consumer_copied token_copied);
 my $pem = `openssl genrsa -traditional 2048 2>/dev/null`;
 
-# The private key: 32 octets of its exponent that stand in one line of the PEM.
-my @lines = split /\n/, $pem;
-$secrets{private_key} = substr decode_base64($lines[ @lines / 2 ]), 6, 32;
+# A private key: 32 octets of its exponent that stand in one line of the PEM.
+sub in_key
+{
+	my @lines = split /\n/, $_[0];
+	return substr decode_base64($lines[ @lines / 2 ]), 6, 32;
+}
+$secrets{private_key} = in_key($pem);
+$secrets{client_key} = in_key($service->client_key);
 
 sub base64_at
 {
@@ -81,6 +86,13 @@ $session->rows("SELECT oauth1.set_token('argument', 't', '$secrets{token_argumen
 $session->rows("SELECT oauth1.create_consumer('copied', 'shop', 'k')");
 $session->rows("SELECT oauth1.create_consumer('signer', 'rsa', 'k')");
 
+# A service that wants a certificate, whose key goes in by both ways.
+my $client_key = $service->client_key =~ s/\n/\\n/gr;
+$session->rows(sprintf q{SELECT oauth1.create_provider('tls', ARRAY['%s'], options => '{"client_certificate": "%s"}')},
+	$service->url('/', 'https_client'), $service->client_certificate =~ s/\n/\\n/gr);
+my $mutual = "oauth1.create_consumer('%s', 'tls', 'k', '$secrets{consumer_argument}', options => '{\"client_key\": \"%s\"}')";
+$session->rows('SELECT ' . sprintf $mutual, 'mutual', $client_key);
+
 sub copy_in
 {
 	my ($columns, @rows) = @_;
@@ -93,16 +105,18 @@ is(copy_in('secrets_in (consumer, consumer_secret, private_key)',
 		"copied\t$secrets{consumer_copied}\t\\N", "signer\t\\N\t$escaped"), '', 'secrets by COPY');
 is(copy_in('tokens_in (consumer, name, token, token_secret)', "copied\tdefault\tt\t$secrets{token_copied}"),
 	'', 'a token by COPY');
-is($session->rows('SELECT count(*) FROM oauth1.secret'), 6, 'six secrets are stored');
+is(copy_in('secrets_in (consumer, client_key)', "mutual\t$client_key"), '', 'a client key by COPY');
+is($session->rows('SELECT count(*) FROM oauth1.secret'), 8, 'eight secrets are stored');
 ($secrets{master_key}) = map { pack 'H*', $_ } slurp_file($node->data_dir . '/oauth1.key') =~ /Z (\S+)/;
 
 # They are used: signed, sent, refused by a service that does not know them.
-foreach my $consumer (qw(argument altered copied signer))
+foreach my $consumer (qw(argument altered copied signer mutual))
 {
 	my $token = $consumer =~ /argument|copied/ ? 'default' : '';
 	is($session->rows("SELECT status FROM oauth1.http_get('$consumer', '/api/items', token => '$token')"), 401,
 		"a call of $consumer");
 }
+is(($service->ledger)[-1]{client}, 'tls_client', 'the last with the client key');
 $session->rows('SELECT oauth1.rotate_key()');
 $session->rows("SELECT oauth1.rotate_master_key(oauth1.create_master_key())");
 
@@ -132,6 +146,12 @@ my @failures = (
 	"SELECT oauth1.authorization_header('GET', 'https://h:0/', 'k', '$word')",
 	"SELECT oauth1.oauth_parameters('GET', 'https://h/%', 'k', '$word')",
 	"BEGIN READ ONLY; SELECT oauth1.set_token('argument', 't', '$word')",
+	'SELECT ' . sprintf($mutual, 'mutual', $client_key),
+	'SELECT ' . sprintf($mutual, 'new', substr $client_key, 0, -60),
+	'SELECT ' . sprintf($mutual, 'new', "$client_key\", \"no-such\": \""),
+	'SELECT ' . sprintf($mutual, 'new', $escaped),
+	"SELECT oauth1.alter_consumer('no-such', options => '{\"client_key\": \"$client_key\"}')",
+	"SELECT oauth1.alter_provider('tls', options => '{\"client_certificate\": \"$client_key\"}')",
 	"INSERT INTO oauth1.secrets_in VALUES ('no-such', '$word', NULL)",
 	"INSERT INTO oauth1.tokens_in VALUES ('argument', NULL, NULL, '$word')",
 );
@@ -150,6 +170,9 @@ foreach my $copy (
 	[ 'secrets_in (consumer, consumer_secret)', "copied\tx", "\\N\t$secrets{consumer_copied}" ],
 	[ 'secrets_in (consumer, private_key)', "signer\t$secrets{consumer_copied}" ],
 	[ 'secrets_in (consumer, private_key)', "signer\t" . substr $escaped, 0, -40 ],
+	[ 'secrets_in (consumer, client_key)', "no-such\t$client_key" ],
+	[ 'secrets_in (consumer, client_key)', "mutual\t" . substr $client_key, 0, -60 ],
+	[ 'secrets_in (consumer, client_key)', "mutual\t$escaped" ],
 	[ 'tokens_in (consumer, name, token, token_secret)', "no-such\tn\tt\t$secrets{token_copied}" ],
 	[ 'tokens_in (consumer, name, token, token_secret)', "copied\t$secrets{token_copied}$secrets{token_copied}\tt\tn" ],
 	[ 'tokens_in (consumer, name, token, token_secret)', "copied\tn\t\\N\t$secrets{token_copied}" ])
@@ -161,20 +184,23 @@ foreach my $copy (
 
 # What is stored cannot be used any more: moved, pointed elsewhere, its key gone.
 my $broken = OAuth1::Session->new($node);
-my $call = "SELECT oauth1.http_get('argument', '/api/items')";
+my %calls = map { $_ => "SELECT oauth1.http_get('$_', '/api/items', token => '')" } qw(argument mutual);
 foreach my $change (
 	"UPDATE oauth1.secret SET ciphertext = set_byte(ciphertext, 15, 0)",
 	"UPDATE oauth1.data_key SET wrapped = set_byte(wrapped, 15, 0)",
-	"SELECT oauth1.alter_provider('shop', api_urls => ARRAY['https://elsewhere.example/'])")
+	"SELECT oauth1.alter_provider(p, api_urls => ARRAY['https://elsewhere.example/']) FROM unnest('{shop,tls}'::text[]) p")
 {
-	$broken->rows("BEGIN; $change");
-	my $said = $broken->query($call);
-	like($said, qr/^ERROR:  OA00[35]: /m, "after $change");
-	$messages .= $said;
-	$broken->rows('ROLLBACK');
+	foreach my $consumer (sort keys %calls)
+	{
+		$broken->rows("BEGIN; $change");
+		my $said = $broken->query($calls{$consumer});
+		like($said, qr/^ERROR:  OA00[35]: /m, "$consumer after $change");
+		$messages .= $said;
+		$broken->rows('ROLLBACK');
+	}
 }
 rename $missing_key, "$missing_key.away";
-$messages .= OAuth1::Session->new($node)->query($call);
+$messages .= OAuth1::Session->new($node)->query($_) foreach values %calls;
 $messages .= OAuth1::Session->new($node)->query('SELECT * FROM oauth1.key_status()');
 rename "$missing_key.away", $missing_key;
 like($messages, qr/OA005.*does not exist/s, 'and with the key file gone');
@@ -239,8 +265,9 @@ $typing->query($failures[0]);
 is(copy_in('secrets_in (consumer, consumer_secret, private_key)',
 		"copied\t$secrets{consumer_copied}\t\\N", "signer\t\\N\t$escaped"), '', 'by COPY again');
 is(copy_in('tokens_in (consumer, name, token, token_secret)', "copied\tdefault\tt\t$secrets{token_copied}"), '', 'a token, too');
+is(copy_in('secrets_in (consumer, client_key)', "mutual\t$client_key"), '', 'and a client key');
 like(copy_in('tokens_in (consumer, name, token, token_secret)', "no-such\tn\tt\t$secrets{token_copied}"), qr/ERROR/, 'and one that fails');
-$typing->query("SELECT oauth1.http_get('$_', '/api/items')") foreach qw(argument copied signer);
+$typing->query("SELECT oauth1.http_get('$_', '/api/items')") foreach qw(argument copied signer mutual);
 $typing->rows('SELECT oauth1.rotate_key()');
 $log = slurp_file($node->logfile, $offset);
 my ($typed, $other) = ('', '');
