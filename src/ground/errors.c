@@ -146,6 +146,19 @@ raise_address_refused(const oauth1_outcome *outcome, const char *host)
 			 errhint("A superuser can set oauth1.allow_private_addresses.")));
 }
 
+/*
+ * With TLS 1.3 a server looks at the client's certificate after the handshake, so
+ * its refusal can come before the request was sent or after.
+ */
+static int
+hint_of_certificate(const oauth1_outcome *outcome)
+{
+	if (!outcome->wants_certificate)
+		return 0;
+	return errhint("The service may want a client certificate: "
+				   "the provider's option client_certificate, and the consumer's client_key.");
+}
+
 void
 oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeout_ms,
 					 const char *tried)
@@ -172,7 +185,8 @@ oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeou
 			ereport(ERROR,
 					(errcode(ERRCODE_OAUTH1_TRANSFER),
 					 errmsg("could not connect to \"%s\"", host),
-					 errdetail("%s: nothing was sent.%s", reason, tried)));
+					 errdetail("%s: nothing was sent.%s", reason, tried),
+					 hint_of_certificate(outcome)));
 			break;
 		case OAUTH1_CUT:
 			ereport(ERROR,
@@ -193,7 +207,8 @@ oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeou
 					(errcode(ERRCODE_OAUTH1_NO_ANSWER),
 					 errmsg("no answer from \"%s\"", host),
 					 errdetail("%s: the request was sent; whether it was received is not known.%s",
-							   reason, tried)));
+							   reason, tried),
+					 hint_of_certificate(outcome)));
 			break;
 		case OAUTH1_NO_MEMORY:
 			ereport(ERROR,

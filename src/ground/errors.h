@@ -45,6 +45,7 @@ typedef struct oauth1_outcome
 	oauth1_outcome_kind kind;
 	bool		sent;			/* the prerequest hook ran */
 	bool		all_too_large;	/* it was too large with the session's others, not by itself */
+	bool		wants_certificate;	/* TLS ended over a client certificate, and we showed none */
 	int			status;			/* 0 until a status line came */
 	char		reason[256];	/* libcurl's words or ours, never a secret; "" if none */
 } oauth1_outcome;

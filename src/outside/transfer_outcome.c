@@ -135,6 +135,18 @@ classify(const oauth1_exchange *exchange, CURLcode code)
 		OAUTH1_ANSWERED : OAUTH1_CUT;
 }
 
+/*
+ * True where OpenSSL's words tell of an alert about certificates ("tlsv13 alert
+ * certificate required", "sslv3 alert bad certificate"), and we have shown none.
+ */
+static bool
+wants_certificate(const oauth1_exchange *exchange)
+{
+	const char *alert = strstr(exchange->error, " alert ");
+
+	return alert != NULL && strstr(alert, "certificate") != NULL && !exchange->has_certificate;
+}
+
 /* Writes the outcome of an exchange of which everything is known but that. */
 static void
 describe(oauth1_exchange *exchange, CURLcode code)
@@ -145,6 +157,7 @@ describe(oauth1_exchange *exchange, CURLcode code)
 	outcome->kind = classify(exchange, code);
 	outcome->all_too_large = exchange->all_too_large;
 	outcome->sent = exchange->sent;
+	outcome->wants_certificate = wants_certificate(exchange);
 	outcome->status = exchange->status;
 	if (outcome->kind != OAUTH1_ANSWERED)
 		set_reason(outcome, reason ? reason : curl_reason(exchange, code));
