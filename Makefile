@@ -14,7 +14,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c src/*/*/*.c)))
 
 PG_CPPFLAGS = -Isrc
 PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
-SHLIB_LINK  = -lcurl -lssl -lcrypto
+SHLIB_LINK  = -lcurl -lssl -lcrypto -lz
 
 REGRESS           = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 ISOLATION         = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))

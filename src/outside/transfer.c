@@ -260,7 +260,7 @@ begin_response(oauth1_exchange *exchange, const char *line, size_t length)
 	return true;
 }
 
-/* The blank line came; false: nobody can say where the body will end. */
+/* The blank line came; false: nobody can say what the body will be. */
 static bool
 end_head(oauth1_exchange *exchange)
 {
@@ -268,10 +268,8 @@ end_head(oauth1_exchange *exchange)
 	if (exchange->status == 0)
 		return true;
 	exchange->headers_whole = true;
-	if (oauth1_framing_is_sound(oa1_buffer_text(&exchange->head)))
-		return true;
-	exchange->broken = "The Content-Length is no number, or there are several";
-	return false;
+	exchange->broken = oauth1_framing_fault(oa1_buffer_text(&exchange->head));
+	return exchange->broken == NULL;
 }
 
 /*
@@ -302,14 +300,71 @@ header_came(char *data, size_t size, size_t count, void *argument)
 	return keep_octets(exchange, &exchange->head, data, length) ? length : 0;
 }
 
+/* An oauth1_sink: octets of the body, decoded. */
+static bool
+keep_decoded(void *argument, const char *data, size_t length)
+{
+	oauth1_exchange *exchange = argument;
+
+	return keep_octets(exchange, &exchange->body, data, length);
+}
+
+/* The body begins: how it is coded; false: not in a way that we know. */
+static bool
+begin_body(oauth1_exchange *exchange)
+{
+	oauth1_coding coding = oauth1_framing_coding(oa1_buffer_text(&exchange->head));
+
+	exchange->body_began = true;
+	if (coding == OAUTH1_CODING_NONE)
+		return true;
+	if (coding == OAUTH1_CODING_OTHER)
+	{
+		exchange->broken = "The body has a content coding that was not asked for, or several";
+		return false;
+	}
+	exchange->decoder = oauth1_decoder_new(coding, malloc_grow, NULL, keep_decoded, exchange);
+	exchange->no_memory = exchange->decoder == NULL;
+	return !exchange->no_memory;
+}
+
+/* Decodes and keeps what came; false: it could not, and the exchange says why. */
+static bool
+decode_octets(oauth1_exchange *exchange, const char *data, size_t length)
+{
+	switch (oauth1_decoder_put(exchange->decoder, data, length))
+	{
+		case OAUTH1_DECODED:
+			return true;
+		case OAUTH1_DECODED_REFUSED:
+			/* keep_octets said why. */
+			break;
+		case OAUTH1_DECODED_NO_MEMORY:
+			exchange->no_memory = true;
+			break;
+		case OAUTH1_DECODED_BROKEN:
+			exchange->broken = "The body does not have the content coding it should, or is damaged";
+			break;
+		case OAUTH1_DECODED_TOO_MUCH:
+			exchange->broken = "The body goes on behind the end of its content coding";
+			break;
+	}
+	return false;
+}
+
 /* CURLOPT_WRITEFUNCTION: octets of the body, transfer coding undone. */
 static size_t
 body_came(char *data, size_t size, size_t count, void *argument)
 {
 	oauth1_exchange *exchange = argument;
 	size_t		length = size * count;
+	bool		kept;
 
-	return keep_octets(exchange, &exchange->body, data, length) ? length : 0;
+	if (!exchange->body_began && !begin_body(exchange))
+		return 0;
+	kept = exchange->decoder != NULL ? decode_octets(exchange, data, length) :
+		keep_octets(exchange, &exchange->body, data, length);
+	return kept ? length : 0;
 }
 
 /* What libcurl calls, with the exchange as argument. */
@@ -373,6 +428,7 @@ clear_exchange(oauth1_exchange *exchange)
 	oauth1_tls_forget(exchange);
 	curl_easy_reset(easy);
 	oauth1_exchange_free_lines(exchange);
+	oauth1_decoder_free(exchange->decoder);
 	oa1_buffer_free(&exchange->head);
 	oa1_buffer_free(&exchange->body);
 	free(exchange->headers);

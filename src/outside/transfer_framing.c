@@ -1,16 +1,19 @@
 /*
  * transfer_framing.c
- *	  Whether the header fields of a response say one thing of the length of its
- *	  body (RFC 9112, 6.3).
+ *	  What the header fields of a response say of its body: whether they say one
+ *	  thing of its length (RFC 9112, 6.3), and how it is coded.
  *
  * libcurl takes what it can read of a Content-Length ("0x2" is 0, "2, 7" is 2),
  * of several the last, and of a number that is too large none.  A proxy on the
- * way may have read it otherwise, and the body would be another's.
+ * way may have read it otherwise, and the body would be another's.  It undoes
+ * gzip as a transfer coding, too, unasked (7.4), and does not notice where that
+ * was cut.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
 #include "postgres.h"
 
+#include "ground/header.h"
 #include "outside/transfer_private.h"
 
 /* Any body that fits into a length of 63 bits has so many digits. */
@@ -73,23 +76,71 @@ value_of(const char *line, const char *end, const char *name)
 	return line < end && *line == ':' ? line + 1 : NULL;
 }
 
-bool
-oauth1_framing_is_sound(oa1_text head)
+/* True where a list names no transfer codings but those that change no octet. */
+static bool
+is_chunked_alone(oa1_text value)
 {
-	const char *line = head.data;
-	const char *end = head.data + head.length;
-	int64		number = -1;
-
-	while (line < end)
+	while (value.length > 0)
 	{
-		const char *line_end = memchr(line, '\n', end - line);
-		const char *value;
+		oa1_text	element = oauth1_list_cut(&value);
 
-		line_end = line_end ? line_end + 1 : end;
-		value = value_of(line, line_end, "content-length");
-		if (value != NULL && !agrees(value, line_end, &number))
+		if (element.length > 0 && !oauth1_same_name(element, OA1_TEXT("chunked")) &&
+			!oauth1_same_name(element, OA1_TEXT("identity")))
 			return false;
-		line = line_end;
 	}
 	return true;
+}
+
+/* Where a line ends, its line feed included. */
+static const char *
+end_of_line(const char *line, const char *end)
+{
+	const char *feed = memchr(line, '\n', end - line);
+
+	return feed ? feed + 1 : end;
+}
+
+const char *
+oauth1_framing_fault(oa1_text head)
+{
+	const char *end = head.data + head.length;
+	const char *line_end;
+	int64		number = -1;
+
+	for (const char *line = head.data; line < end; line = line_end)
+	{
+		const char *value;
+
+		line_end = end_of_line(line, end);
+		value = value_of(line, line_end, "content-length");
+		if (value != NULL && !agrees(value, line_end, &number))
+			return "The Content-Length is no number, or there are several";
+		value = value_of(line, line_end, "transfer-encoding");
+		if (value != NULL && !is_chunked_alone((oa1_text) {value, line_end - value}))
+			return "The Transfer-Encoding is one that was not asked for";
+	}
+	return NULL;
+}
+
+oauth1_coding
+oauth1_framing_coding(oa1_text head)
+{
+	const char *end = head.data + head.length;
+	const char *line_end;
+	oauth1_coding coding = OAUTH1_CODING_NONE;
+	bool		inside = false;
+
+	for (const char *line = head.data; line < end; line = line_end)
+	{
+		const char *value;
+
+		line_end = end_of_line(line, end);
+		/* A line that begins with a space goes on with the one before (RFC 9112, 5.2). */
+		value = inside && (*line == ' ' || *line == '\t') ? line :
+			value_of(line, line_end, "content-encoding");
+		inside = value != NULL;
+		if (inside)
+			coding = oauth1_coding_add(coding, (oa1_text) {value, line_end - value});
+	}
+	return coding;
 }

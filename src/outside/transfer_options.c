@@ -4,8 +4,7 @@
  *
  * Exactly the octets that were signed: libcurl gets the URL as it was parsed,
  * checked and signed, may not normalize it, follow redirects, use cookies, netrc
- * or the environment, and adds no header but Accept-Encoding and
- * Content-Length.
+ * or the environment, and adds no header but Content-Length.
  *
  * HTTP/1.1.  HTTP/2 would add repetitions of its own (refused streams) and tie
  * many calls to the fate of one connection, and gives sequential calls nothing.
@@ -59,8 +58,8 @@ set_constants(oauth1_exchange *exchange, CURLcode *code)
 	OAUTH1_SET(CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS);
 	OAUTH1_SET(CURLOPT_MAXAGE_CONN, MAX_IDLE_SECONDS);
 	OAUTH1_SET(CURLOPT_TCP_NODELAY, 1L);
-	/* All that libcurl can decode; what the write callback counts is decoded. */
-	OAUTH1_SET(CURLOPT_ACCEPT_ENCODING, "");
+	/* We decode: libcurl would take half a stream for a whole one. */
+	OAUTH1_SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
 	OAUTH1_SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	OAUTH1_SET(CURLOPT_ERRORBUFFER, exchange->error);
 	OAUTH1_SET(CURLOPT_PRIVATE, exchange);
@@ -321,7 +320,10 @@ host_header(const oauth1_request *request)
 	return (oa1_pair) {OA1_TEXT("Host"), {start, at - start}};
 }
 
-/* The request's headers, and none of libcurl's own but Accept-Encoding and Content-Length. */
+/*
+ * The request's headers, and none of libcurl's own but Content-Length.  A caller's
+ * Accept-Encoding stands in place of ours; what we decode does not change with it.
+ */
 static void
 set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *code)
 {
@@ -332,6 +334,8 @@ set_headers(oauth1_exchange *exchange, const oauth1_request *request, CURLcode *
 		added = add_header(exchange, &request->headers[i]);
 	if (!has_header(request, OA1_TEXT("Accept")))
 		added = added && add_line(exchange, "Accept:");
+	if (!has_header(request, OA1_TEXT("Accept-Encoding")))
+		added = added && add_line(exchange, "Accept-Encoding: " OAUTH1_ACCEPT_ENCODING);
 	/* 100-continue would be a second chance to send, and a wait of a second. */
 	if (sends_length(request))
 		added = added && add_line(exchange, "Expect:");

@@ -50,11 +50,9 @@ own_reason(const oauth1_exchange *exchange, CURLcode code)
 		return "The connection was closed before an answer came";
 	if (code == CURLE_SSL_CERTPROBLEM && exchange->has_certificate)
 		return "The client certificate or its key is missing or unreadable, or they do not belong together";
-	/* libcurl has no words for either, or misleading ones. */
+	/* libcurl has misleading words for it. */
 	if (code == CURLE_BAD_FUNCTION_ARGUMENT && exchange->headers_whole)
 		return "A trailer is malformed";
-	if (code == CURLE_WRITE_ERROR && exchange->headers_whole)
-		return "The body goes on behind the end of its content coding";
 	if (code == CURLE_OK && exchange->status == 0)
 		return "Only an interim response came";
 	if (code == CURLE_OK)
@@ -269,6 +267,17 @@ look_for_goodbye(oauth1_exchange *exchange)
 	exchange->broken = "The TLS connection was cut, and only its end could tell that of the body";
 }
 
+/*
+ * What arrived as it was announced can still be the half of what was coded: a
+ * service, or a cache before it, broke off before it knew the length.
+ */
+static void
+look_for_end(oauth1_exchange *exchange)
+{
+	if (exchange->decoder != NULL && !oauth1_decoder_is_whole(exchange->decoder))
+		exchange->broken = "The body ends before its content coding does";
+}
+
 void
 oauth1_exchange_set_outcome(oauth1_exchange *exchange, CURLcode code)
 {
@@ -285,6 +294,9 @@ oauth1_exchange_set_outcome(oauth1_exchange *exchange, CURLcode code)
 	response->body = oa1_buffer_text(&exchange->body);
 	exchange->too_large |= is_long_line(exchange, code);
 	if (code == CURLE_OK)
+	{
 		look_for_goodbye(exchange);
+		look_for_end(exchange);
+	}
 	describe(exchange, code);
 }

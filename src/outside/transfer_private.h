@@ -13,6 +13,7 @@
 
 #include <curl/curl.h>
 
+#include "outside/decode.h"
 #include "outside/transfer.h"
 
 /*
@@ -61,7 +62,9 @@ struct oauth1_exchange
 	int			header_lines;
 	int			status;			/* of the final response */
 	oa1_buffer	head;			/* its header lines, as they came */
-	oa1_buffer	body;
+	bool		body_began;
+	oauth1_decoder *decoder;	/* of the body; NULL: it has no coding */
+	oa1_buffer	body;			/* decoded */
 
 	oauth1_response response;
 	oa1_pair   *headers;		/* into head */
@@ -102,10 +105,13 @@ extern void oauth1_tls_sent(oauth1_exchange *exchange, const char *remote_ip, in
 extern void oauth1_tls_forget(const oauth1_exchange *exchange);
 
 /*
- * False where header lines, as they came, hold a Content-Length that is no number
- * or more than one (RFC 9112, 6.3): where the body ends is then anybody's guess.
+ * What is wrong with header lines, as they came, so that it is anybody's guess
+ * where the body ends (RFC 9112, 6.3) or how it is to be read; NULL: nothing.
  */
-extern bool oauth1_framing_is_sound(oa1_text head);
+extern const char *oauth1_framing_fault(oa1_text head);
+
+/* The content coding that header lines, as they came, tell of. */
+extern oauth1_coding oauth1_framing_coding(oa1_text head);
 
 /* Fills in the response of an exchange that ended with that code. */
 extern void oauth1_exchange_set_outcome(oauth1_exchange *exchange, CURLcode code);

@@ -32,6 +32,7 @@ extern void test_token_reply(void);
 extern void test_vectors(void);
 extern void test_memory(void);
 extern void test_address(void);
+extern void test_decode(void);
 extern void test_link(void);
 extern void test_clock_rule(void);
 extern void test_http_date(void);
@@ -59,6 +60,7 @@ static const struct
 	{"vectors", test_vectors},
 	{"memory", test_memory},
 	{"address", test_address},
+	{"decode", test_decode},
 	{"link", test_link},
 	{"clock_rule", test_clock_rule},
 	{"http_date", test_http_date},
