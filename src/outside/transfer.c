@@ -178,6 +178,8 @@ before_sending(void *argument, char *remote_ip, char *local_ip, int remote_port,
 	exchange->sent_at = oauth1_monotonic_us();
 	exchange->stage = OAUTH1_STAGE_SEND;
 	strlcpy(exchange->address, remote_ip, sizeof(exchange->address));
+	if (exchange->began != NULL)
+		exchange->began(exchange->argument, exchange->sent_at);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -554,6 +556,7 @@ oauth1_transfer_start(const oauth1_request *request)
 	exchange = own_exchange();
 	exchange->allow_private = request->allow_private_addresses;
 	exchange->got_done = request->got_done;
+	exchange->began = request->began;
 	exchange->argument = request->argument;
 	exchange->through_proxy = request->proxy[0] != '\0';
 	exchange->judge_address = !exchange->through_proxy || !request->proxy_is_trusted;

@@ -84,7 +84,13 @@ typedef struct oauth1_request
 	 * not where it is ended before.  Must not throw.  NULL: nobody wants to know.
 	 */
 	void		(*got_done) (void *argument, const struct oauth1_response *response);
-	void	   *argument;
+
+	/*
+	 * Is called when it is about to be sent, from within libcurl: it must not
+	 * throw, allocate, or ask for anything here.  NULL: nobody wants to know.
+	 */
+	void		(*began) (void *argument, int64 sent_at);
+	void	   *argument;			/* of both */
 } oauth1_request;
 
 /* How far an exchange came: what it was at when it ended. */

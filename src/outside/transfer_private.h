@@ -37,6 +37,7 @@ struct oauth1_exchange
 	oauth1_body_source *source; /* NULL: none */
 	size_t		source_left;	/* what it has still to give */
 	void		(*got_done) (void *argument, const oauth1_response *response);
+	void		(*began) (void *argument, int64 sent_at);
 	void	   *argument;
 	struct curl_slist *lines;	/* header lines as sent */
 

@@ -267,6 +267,15 @@ exchange_got_done(void *argument, const oauth1_response *response)
 	oauth1_limits_release(&call->place, response->sent_at);
 }
 
+/* What was sent ages, however long the answer takes. */
+static void
+exchange_began(void *argument, int64 sent_at)
+{
+	oauth1_call *call = argument;
+
+	oauth1_limits_sent(&call->place, sent_at);
+}
+
 static void
 start_attempt(oauth1_call *call, int64 now)
 {
@@ -283,6 +292,7 @@ start_attempt(oauth1_call *call, int64 now)
 						  &request);
 	request.fresh_connection = call->distrusts_kept;
 	request.got_done = exchange_got_done;
+	request.began = exchange_began;
 	request.argument = call;
 	call->exchange = oauth1_transfer_start(&request);
 	call->state = CALL_UNDER_WAY;

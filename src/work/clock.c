@@ -19,7 +19,7 @@
 /* An entry's content: a provider's, or a consumer's. */
 typedef union clock_entry
 {
-	int64		offset;
+	oauth1_clock_known known;
 	oauth1_clock_floor floor;
 } clock_entry;
 
@@ -39,58 +39,53 @@ wall_clock(void)
 	return (int64) time(NULL);
 }
 
-int64
-oauth1_clock_offset(const char *provider)
+static oauth1_clock_known
+known_of(const char *provider)
 {
 	oauth1_key	key = key_of("provider", provider);
 	const clock_entry *entry = oauth1_shared_lock(OAUTH1_TABLE_CLOCKS, &key, false);
-	int64		offset;
+	oauth1_clock_known known = {0};
 
-	if (entry == NULL)
-		return 0;
-	offset = entry->offset;
-	oauth1_shared_unlock(OAUTH1_TABLE_CLOCKS, &key);
-	return offset;
+	if (entry != NULL)
+	{
+		known = entry->known;
+		oauth1_shared_unlock(OAUTH1_TABLE_CLOCKS, &key);
+	}
+	return known;
+}
+
+int64
+oauth1_clock_offset(const char *provider)
+{
+	return known_of(provider).offset;
 }
 
 int64
 oauth1_clock_timestamp(const oauth1_credential *credential)
 {
 	oauth1_key	key = key_of("consumer", credential->consumer->name);
-	int64		offset = oauth1_clock_offset(credential->provider->name);
+	oauth1_clock_known known = known_of(credential->provider->name);
 	clock_entry *entry = oauth1_shared_lock(OAUTH1_TABLE_CLOCKS, &key, true);
 	int64		timestamp;
 
 	if (entry == NULL)
-		return wall_clock() + offset;
+		return wall_clock() + known.offset;
 	/* Read while the entry is held, so that no later time is noted before this one. */
-	timestamp = oauth1_clock_next(&entry->floor, wall_clock(), offset, oauth1_monotonic_us());
+	timestamp = oauth1_clock_next(&entry->floor, &known, wall_clock(), oauth1_monotonic_us());
 	oauth1_shared_unlock(OAUTH1_TABLE_CLOCKS, &key);
 	return timestamp;
 }
 
 static void
-set_offset(const char *provider, int64 offset)
+learn(const char *provider, int64 offset)
 {
 	oauth1_key	key = key_of("provider", provider);
 	clock_entry *entry = oauth1_shared_lock(OAUTH1_TABLE_CLOCKS, &key, true);
 
 	if (entry == NULL)
 		return;
-	entry->offset = offset;
-	oauth1_shared_unlock(OAUTH1_TABLE_CLOCKS, &key);
-}
-
-/* What the consumer signed with by a wrong clock was refused, and binds it to nothing. */
-static void
-forget_floor(const char *consumer)
-{
-	oauth1_key	key = key_of("consumer", consumer);
-	clock_entry *entry = oauth1_shared_lock(OAUTH1_TABLE_CLOCKS, &key, false);
-
-	if (entry == NULL)
-		return;
-	entry->floor = (oauth1_clock_floor) {0};
+	entry->known.offset = offset;
+	entry->known.times_learned++;
 	oauth1_shared_unlock(OAUTH1_TABLE_CLOCKS, &key);
 }
 
@@ -134,8 +129,7 @@ oauth1_clock_learn(const oauth1_credential *credential, const oauth1_response *r
 		case OAUTH1_CLOCK_OVERTAKEN:
 			return true;
 		case OAUTH1_CLOCK_WRONG:
-			set_offset(credential->provider->name, offset);
-			forget_floor(credential->consumer->name);
+			learn(credential->provider->name, offset);
 			return true;
 	}
 	return false;

@@ -21,18 +21,19 @@
 #define MAX_TIMESTAMP INT64_C(100000000000)
 
 int64_t
-oauth1_clock_next(oauth1_clock_floor *floor, int64_t wall, int64_t offset, int64_t monotonic_us)
+oauth1_clock_next(oauth1_clock_floor *floor, const oauth1_clock_known *known, int64_t wall,
+				  int64_t monotonic_us)
 {
-	int64_t		now = wall + offset;
+	int64_t		now = wall + known->offset;
 
-	if (floor->last != 0 && floor->offset == offset && now < floor->last)
+	if (floor->times_learned == known->times_learned && now < floor->last)
 	{
 		if (floor->held_since_us == 0)
 			floor->held_since_us = monotonic_us;
 		if (monotonic_us - floor->held_since_us < OAUTH1_MAX_CLOCK_SECONDS * INT64_C(1000000))
 			return floor->last;
 	}
-	*floor = (oauth1_clock_floor) {.last = now, .offset = offset};
+	*floor = (oauth1_clock_floor) {.last = now, .times_learned = known->times_learned};
 	return now;
 }
 

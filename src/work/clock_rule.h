@@ -19,18 +19,25 @@
 typedef struct oauth1_clock_floor
 {
 	int64_t		last;			/* timestamp */
-	int64_t		offset;			/* that was in force */
+	int64_t		times_learned;	/* by then */
 	int64_t		held_since_us;	/* 0: it does not stand still */
 } oauth1_clock_floor;
 
+/* What is known of a provider's clock; all zeros: nothing. */
+typedef struct oauth1_clock_known
+{
+	int64_t		offset;			/* seconds that it is ahead */
+	int64_t		times_learned;
+} oauth1_clock_known;
+
 /*
- * The next timestamp, which is noted in the floor.  wall and offset in seconds,
+ * The next timestamp, which is noted in the floor.  wall in seconds,
  * monotonic_us on a clock that no one sets.  Not before the last one, unless the
- * offset is another (what was signed with the old one was refused) or the
- * timestamps stood still for long enough.
+ * offset was learned meanwhile (what was signed before was refused, and binds to
+ * nothing) or the timestamps stood still for long enough.
  */
-extern int64_t oauth1_clock_next(oauth1_clock_floor *floor, int64_t wall, int64_t offset,
-								 int64_t monotonic_us);
+extern int64_t oauth1_clock_next(oauth1_clock_floor *floor, const oauth1_clock_known *known,
+								 int64_t wall, int64_t monotonic_us);
 
 /* What an answer shows. */
 typedef struct oauth1_clock_evidence

@@ -268,8 +268,11 @@ oauth1_limits_sent(oauth1_place *place, int64 sent_at)
 {
 	book_entry *entry = find_entry(place);
 
-	if (entry != NULL && entry->unit.is_open)
-		oauth1_rate_stamp(&entry->window, &entry->unit, sent_at + ARRIVAL_US);
+	if (entry == NULL || !entry->unit.is_open)
+		return;
+	oauth1_rate_stamp(&entry->window, &entry->unit, sent_at + ARRIVAL_US);
+	/* Who is first can tell now until when to wait. */
+	oauth1_line_wake(&entry->line);
 }
 
 void

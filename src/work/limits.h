@@ -13,7 +13,8 @@
  * Nothing of it writes, so a standby does it too, and counts by itself.
  *
  * Consumers of one group state the same limits.  Of two max_concurrency the
- * smaller counts all places, of two rates each counts its own calls.
+ * greater holds for both together, and the smaller's calls may have the first
+ * places only; of two rates each counts its own calls.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -54,8 +55,9 @@ extern bool oauth1_limits_take(const oauth1_consumer *consumer, oa1_text path,
 							   oauth1_place *place, int64 *wake);
 
 /*
- * The exchange left this server at that time, and goes on: from now on its unit
- * of the rate ages.  May be called more than once, or never.
+ * The exchange began to be sent at that time, and goes on: from now on its unit
+ * of the rate ages, however long the answer takes.  Without it that begins with
+ * the release.  Never throws or allocates.
  */
 extern void oauth1_limits_sent(oauth1_place *place, int64 sent_at);
 

@@ -145,14 +145,30 @@ cmp_ok($took, '<', 8, sprintf 'in the time that this takes, %.1f s', $took);
 my $burst = grep { $_->{start} - $spans[0]{start} < 0.9 } @spans;
 is($burst, 10, 'the first 10 in a burst');
 
-# A rate above the number of stamps that are kept: each stands for 3 calls.
-consumer('hundreds', rate_limit => '300/min');
+# A rate above the number of slots that are kept: each serves 2 calls.
+consumer('hundreds', rate_limit => '150/min');
 $mark = $service->mark;
 my $most = "SELECT count(*) FROM oauth1.http_batch('hundreds', array_fill(oauth1.request('GET', '/api/items'),"
   . " ARRAY[20]), token => '', timeout_ms => 4000) AS b WHERE status = 200";
-($took, @texts) = all_at_once(($most) x 20);
-is(sum0(@texts), 300, 'of 400 calls in a minute 300 are made');
-is(scalar(@spans = $service->spans($mark)), 300, 'and arrive');
+($took, @texts) = all_at_once(($most) x 10);
+is(scalar(@spans = $service->spans($mark)), 150, 'of 200 calls in a minute 150 are sent');
+cmp_ok(sum0(@texts), '<=', 150, 'and no more have an answer');
+
+# A call counts from when it was sent, however long its answer takes.
+consumer('slow', rate_limit => '5/s');
+$mark = $service->mark;
+($took, @texts) = all_at_once((calls_sql('slow', waits_for_ms(2500), 1)) x 10);
+@spans = $service->spans($mark);
+is("@texts", join(' ', ('1x200') x 10), '10 slow calls');
+is(most_in(1, @spans), 5, 'are 5 in any second');
+cmp_ok($spans[5]{start} - $spans[0]{start}, '<', 2.5, 'though each is under way for longer');
+
+# One that is dropped on its way counts as sent, and no longer.
+consumer('dropped', rate_limit => '1/s');
+is($admin->error("SET statement_timeout = 200; SELECT oauth1.http_get('dropped', '" . waits_for_ms(5000)
+		  . "', token => '')")->{sqlstate}, '57014', 'a call that is cancelled under way');
+$admin->rows('RESET statement_timeout');
+is($admin->rows(calls_sql('dropped', '/api/items', 1, 5000)), '1x200', 'does not stand in the way of the next');
 
 # What was not sent counts for nothing.
 consumer('once', rate_limit => '1/h');

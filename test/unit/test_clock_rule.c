@@ -11,19 +11,28 @@
 #define NOW INT64_C(1782864000)
 #define MINUTE_US (INT64_C(60) * 1000000)
 
+static const oauth1_clock_known nothing;
+
 static void
 test_forward(void)
 {
 	oauth1_clock_floor floor = {0};
+	oauth1_clock_known known = {0};
 
 	about("a clock that goes on");
-	CHECK(oauth1_clock_next(&floor, NOW, 0, 5) == NOW);
-	CHECK(oauth1_clock_next(&floor, NOW, 0, 6) == NOW);
-	CHECK(oauth1_clock_next(&floor, NOW + 1, 0, 7) == NOW + 1);
-	CHECK(oauth1_clock_next(&floor, NOW + 86400, 0, 8) == NOW + 86400);
-	about("an offset");
-	CHECK(oauth1_clock_next(&floor, NOW + 86400, 300, 9) == NOW + 86700);
-	CHECK(oauth1_clock_next(&floor, NOW + 86400, -300, 10) == NOW + 86100);
+	CHECK(oauth1_clock_next(&floor, &known, NOW, 5) == NOW);
+	CHECK(oauth1_clock_next(&floor, &known, NOW, 6) == NOW);
+	CHECK(oauth1_clock_next(&floor, &known, NOW + 1, 7) == NOW + 1);
+	CHECK(oauth1_clock_next(&floor, &known, NOW + 86400, 8) == NOW + 86400);
+	about("an offset that was learned");
+	known = (oauth1_clock_known) {300, 1};
+	CHECK(oauth1_clock_next(&floor, &known, NOW + 86400, 9) == NOW + 86700);
+	known = (oauth1_clock_known) {-300, 2};
+	CHECK(oauth1_clock_next(&floor, &known, NOW + 86400, 10) == NOW + 86100);
+	CHECK(oauth1_clock_next(&floor, &known, NOW + 86399, 11) == NOW + 86100);
+	about("the same once more");
+	known = (oauth1_clock_known) {-300, 3};
+	CHECK(oauth1_clock_next(&floor, &known, NOW + 86399, 12) == NOW + 86099);
 }
 
 /* The clock is set back by some minutes at the time 0, and asked every minute. */
@@ -31,12 +40,12 @@ static void
 check_set_back(int minutes)
 {
 	oauth1_clock_floor floor = {0};
-	int64_t		last = oauth1_clock_next(&floor, NOW, 0, MINUTE_US);
+	int64_t		last = oauth1_clock_next(&floor, &nothing, NOW, MINUTE_US);
 
 	for (int n = 1; n < 60; n++)
 	{
 		int64_t		wall = NOW + 60 * (n - minutes);
-		int64_t		next = oauth1_clock_next(&floor, wall, 0, MINUTE_US * (n + 1));
+		int64_t		next = oauth1_clock_next(&floor, &nothing, wall, MINUTE_US * (n + 1));
 
 		about("set back by %d minutes, after %d", minutes, n);
 		/* it began to stand still when it was asked for the first time, at 1 */
@@ -67,15 +76,12 @@ test_set_back_twice(void)
 	oauth1_clock_floor floor = {0};
 
 	about("set back twice");
-	CHECK(oauth1_clock_next(&floor, NOW, 0, MINUTE_US) == NOW);
-	CHECK(oauth1_clock_next(&floor, NOW - 100, 0, 2 * MINUTE_US) == NOW);
-	CHECK(oauth1_clock_next(&floor, NOW + 1, 0, 10 * MINUTE_US) == NOW + 1);
-	CHECK(oauth1_clock_next(&floor, NOW - 100, 0, 20 * MINUTE_US) == NOW + 1);
-	CHECK(oauth1_clock_next(&floor, NOW - 99, 0, 34 * MINUTE_US) == NOW + 1);
-	CHECK(oauth1_clock_next(&floor, NOW - 98, 0, 35 * MINUTE_US) == NOW - 98);
-	about("another offset ends it");
-	CHECK(oauth1_clock_next(&floor, NOW - 200, 0, 36 * MINUTE_US) == NOW - 98);
-	CHECK(oauth1_clock_next(&floor, NOW - 199, -60, 37 * MINUTE_US) == NOW - 259);
+	CHECK(oauth1_clock_next(&floor, &nothing, NOW, MINUTE_US) == NOW);
+	CHECK(oauth1_clock_next(&floor, &nothing, NOW - 100, 2 * MINUTE_US) == NOW);
+	CHECK(oauth1_clock_next(&floor, &nothing, NOW + 1, 10 * MINUTE_US) == NOW + 1);
+	CHECK(oauth1_clock_next(&floor, &nothing, NOW - 100, 20 * MINUTE_US) == NOW + 1);
+	CHECK(oauth1_clock_next(&floor, &nothing, NOW - 99, 34 * MINUTE_US) == NOW + 1);
+	CHECK(oauth1_clock_next(&floor, &nothing, NOW - 98, 35 * MINUTE_US) == NOW - 98);
 }
 
 static void
