@@ -191,7 +191,6 @@ begin_stream(oauth1_decoder *decoder)
 	}
 	if (decoder->coding != OAUTH1_CODING_GZIP || inflateReset(stream) != Z_OK)
 		return OAUTH1_DECODED_TOO_MUCH;
-	decoder->ended = false;
 	return OAUTH1_DECODED;
 }
 

@@ -246,10 +246,46 @@ test_wrong_form(void)
 	about("text");
 	CHECK(decode(OAUTH1_CODING_GZIP, OA1_TEXT("hello"), 5, &to, &whole) == OAUTH1_DECODED_BROKEN);
 	CHECK(decode(OAUTH1_CODING_GZIP, OA1_TEXT("hello"), 1, &to, &whole) == OAUTH1_DECODED_BROKEN);
+	about("zlib's form as gzip");
+	CHECK(decode(OAUTH1_CODING_GZIP, OA1_TEXT("\x78\x9c\x03\0\0\0\0\1"), 8, &to, &whole) ==
+		  OAUTH1_DECODED_BROKEN);
 	about("a dictionary that nobody has");
 	CHECK(decode(OAUTH1_CODING_DEFLATE, OA1_TEXT("\x78\xbb\0\0\0\1xyz"), 9, &to, &whole) ==
 		  OAUTH1_DECODED_BROKEN);
 	CHECK_SIZE(to.length, 0);
+}
+
+/*
+ * Contents about as long as the pieces they are decoded in: zlib has taken all
+ * octets, and still has something to give; or it has taken all and has nothing.
+ */
+static void
+test_full_piece(void)
+{
+	static char text[17000];
+	oa1_buffer	all = new_buffer();
+	sink		to = {.cap = SIZE_MAX};
+	bool		whole;
+
+	for (size_t length = 16000; length <= sizeof(text); length++)
+	{
+		oa1_buffer_reset(&all);
+		encode(&all, (oa1_text) {text, length}, RAW);
+		about("%zu octets of zeros", length);
+		CHECK(decode(OAUTH1_CODING_DEFLATE, oa1_buffer_text(&all), all.length, &to, &whole) ==
+			  OAUTH1_DECODED);
+		CHECK_SIZE(to.length, length);
+		CHECK(whole);
+	}
+	about("a stored block (RFC 1951, 3.2.4), of which a piece has come");
+	oa1_buffer_reset(&all);
+	oa1_buffer_append(&all, "\1\x68\x42\x97\xbd", 5);
+	oa1_buffer_append(&all, text, sizeof(text));
+	CHECK(decode(OAUTH1_CODING_DEFLATE, oa1_buffer_text(&all), 5 + 16384, &to, &whole) ==
+		  OAUTH1_DECODED);
+	CHECK_SIZE(to.length, sizeof(text));
+	CHECK(whole);
+	free_buffer(&all);
 }
 
 /* 64 MB of zeros in 64 kB: what the sink refuses is not decoded. */
@@ -328,6 +364,7 @@ test_decode(void)
 	check_damaged(GZIP, 10);
 	check_damaged(ZLIB, 0);
 	test_wrong_form();
+	test_full_piece();
 	test_bomb();
 	test_no_memory();
 	oauth1_decoder_free(NULL);
