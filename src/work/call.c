@@ -67,8 +67,7 @@ struct oauth1_call
 
 	int			retries;
 	int			redirects;
-	bool		repeated;		/* once, for a kept connection that died */
-	bool		distrusts_kept; /* since one died under it: others can have died with it */
+	bool		distrusts_kept; /* since a kept connection died under it */
 	bool		clock_set;		/* once, by the service's */
 	StringInfo	tried;			/* earlier attempts, in words; NULL: none */
 };
@@ -330,8 +329,9 @@ try_again(oauth1_call *call, const oauth1_outcome *outcome, int64 now, int64 wak
 
 /*
  * A kept connection can die just as it is used again.  What is meant to change
- * nothing (RFC 9110, 9.2.1) is repeated for that once, signed anew, on a
- * connection of its own.
+ * nothing (RFC 9110, 9.2.1) is repeated for that, signed anew.  From then on the
+ * call makes connections of its own, since others can have died with that one; so
+ * this comes once a call.
  */
 static bool
 died_on_reuse(oauth1_call *call, const oauth1_response *response)
@@ -339,10 +339,7 @@ died_on_reuse(oauth1_call *call, const oauth1_response *response)
 	if (response->outcome.kind != OAUTH1_UNANSWERED || !response->reused)
 		return false;
 	call->distrusts_kept = true;
-	if (call->repeated || !oauth1_method_is_safe(call->message->http_method))
-		return false;
-	call->repeated = true;
-	return true;
+	return oauth1_method_is_safe(call->message->http_method);
 }
 
 /* Was the timestamp refused, and is the service's clock known now? */
