@@ -53,6 +53,13 @@ typedef struct owner
 static oauth1_exchange *kept_exchanges = NULL;
 static int	kept_count = 0;
 
+/* Exchanges in flight, and when libcurl last worked on them (oauth1_monotonic_us's clock). */
+static dlist_head in_flight = DLIST_STATIC_INIT(in_flight);
+static int64 attended = 0;
+
+/* Time for which exchanges may go unattended without getting it back. */
+#define NEGLECT_US INT64CONST(10000)
+
 /* Octets that the bodies of all exchanges take. */
 static size_t body_memory = 0;
 
@@ -461,12 +468,53 @@ give_back(oauth1_exchange *exchange)
 	kept_count++;
 }
 
+/* Puts an exchange in flight; what libcurl says of it is returned. */
+static CURLMcode
+enter_flight(oauth1_exchange *exchange)
+{
+	CURLMcode	code = oauth1_wait_add(exchange->easy);
+
+	if (code != CURLM_OK)
+		return code;
+	if (dlist_is_empty(&in_flight))
+		attended = oauth1_monotonic_us();
+	dlist_push_tail(&in_flight, &exchange->node);
+	exchange->in_flight = true;
+	return code;
+}
+
+static void
+leave_flight(oauth1_exchange *exchange)
+{
+	exchange->in_flight = false;
+	dlist_delete(&exchange->node);
+	oauth1_wait_remove(exchange->easy);
+}
+
+/*
+ * The time in which nobody looked after the exchanges, because a query did
+ * something else between two rows, is not theirs: libcurl, which looks at the
+ * clock before it reads, would drop answers that came meanwhile.
+ */
+static void
+make_up_for_neglect(void)
+{
+	int64		neglect = oauth1_monotonic_us() - attended;
+	dlist_iter	iter;
+
+	if (neglect < NEGLECT_US || dlist_is_empty(&in_flight))
+		return;
+	dlist_foreach(iter, &in_flight)
+		oauth1_exchange_extend(dlist_container(oauth1_exchange, node, iter.cur),
+							   neglect / 1000);
+}
+
 void
 oauth1_transfer_end(oauth1_exchange *exchange)
 {
 	exchange->owner->exchange = NULL;
 	if (exchange->in_flight)
-		oauth1_wait_remove(exchange->easy);
+		leave_flight(exchange);
 	give_back(exchange);
 }
 
@@ -524,8 +572,7 @@ finish(oauth1_exchange *exchange, CURLcode code)
 	response->sent_at = exchange->sent_at;
 	response->address = exchange->address;
 	if (exchange->in_flight)
-		oauth1_wait_remove(exchange->easy);
-	exchange->in_flight = false;
+		leave_flight(exchange);
 	exchange->done = true;
 	oauth1_exchange_set_outcome(exchange, code);
 	/* The backend's own TLS connection reads the same queue. */
@@ -568,9 +615,8 @@ oauth1_transfer_start(const oauth1_request *request)
 	oauth1_exchange_set_options(exchange, request, &code);
 	if (code == CURLE_OK && request->deadline <= oauth1_monotonic_us())
 		code = CURLE_OPERATION_TIMEDOUT;
-	if (code == CURLE_OK && oauth1_wait_add(exchange->easy) != CURLM_OK)
+	if (code == CURLE_OK && enter_flight(exchange) != CURLM_OK)
 		code = CURLE_OUT_OF_MEMORY;
-	exchange->in_flight = code == CURLE_OK;
 	if (!exchange->in_flight)
 		finish(exchange, code);
 	return exchange;
@@ -598,9 +644,11 @@ finish_done(void)
 void
 oauth1_transfer_drive(int64 until)
 {
+	make_up_for_neglect();
 	do
 		oauth1_wait_once(until);
 	while (finish_done() == 0 && oauth1_monotonic_us() < until);
+	attended = oauth1_monotonic_us();
 }
 
 void
@@ -609,9 +657,11 @@ oauth1_transfer_wait(int64 until)
 	bool		latch_set;
 
 	oauth1_wait_prepare();
+	make_up_for_neglect();
 	do
 		latch_set = oauth1_wait_once(until);
 	while (finish_done() == 0 && !latch_set && oauth1_monotonic_us() < until);
+	attended = oauth1_monotonic_us();
 }
 
 bool

@@ -220,8 +220,20 @@ set_timeouts(oauth1_exchange *exchange, const oauth1_request *request, CURLcode 
 	if (connect <= 0 || connect > timeout - APART_MS)
 		connect = timeout;
 
+	exchange->timeout_ms = timeout;
+	exchange->connect_timeout_ms = connect;
 	OAUTH1_SET(CURLOPT_TIMEOUT_MS, timeout);
 	OAUTH1_SET(CURLOPT_CONNECTTIMEOUT_MS, connect);
+}
+
+void
+oauth1_exchange_extend(oauth1_exchange *exchange, int64 ms)
+{
+	exchange->timeout_ms = (int) Min(exchange->timeout_ms + ms, INT_MAX);
+	exchange->connect_timeout_ms = (int) Min(exchange->connect_timeout_ms + ms, INT_MAX);
+	curl_easy_setopt(exchange->easy, CURLOPT_TIMEOUT_MS, (long) exchange->timeout_ms);
+	curl_easy_setopt(exchange->easy, CURLOPT_CONNECTTIMEOUT_MS,
+					 (long) exchange->connect_timeout_ms);
 }
 
 /* ---------------------------------------------------------------- header lines */

@@ -13,6 +13,8 @@
 
 #include <curl/curl.h>
 
+#include "lib/ilist.h"
+
 #include "outside/decode.h"
 #include "outside/transfer.h"
 
@@ -26,7 +28,10 @@ struct oauth1_exchange
 	struct owner *owner;
 	struct oauth1_exchange *next_kept;
 	bool		in_flight;
+	dlist_node	node;			/* among those in flight */
 	bool		done;
+	int			timeout_ms;		/* as libcurl has them */
+	int			connect_timeout_ms;
 
 	/* what was asked for */
 	bool		allow_private;
@@ -91,6 +96,12 @@ extern void oauth1_request_check(const oauth1_request *request);
  */
 extern void oauth1_exchange_set_options(oauth1_exchange *exchange, const oauth1_request *request,
 										CURLcode *code);
+
+/*
+ * Gives an exchange in flight more time.  libcurl sets no timer for that, but looks at
+ * every exchange now and then.  Never throws.
+ */
+extern void oauth1_exchange_extend(oauth1_exchange *exchange, int64 ms);
 
 /* Wipes and frees the header lines, which libcurl reads until the exchange is done. */
 extern void oauth1_exchange_free_lines(oauth1_exchange *exchange);

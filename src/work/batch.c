@@ -62,6 +62,7 @@ typedef struct batch
 	int			taken;			/* how many requests were */
 	bool		exhausted;
 	int64		looked_after;	/* when those under way last were */
+	int64		left;			/* when the last row was returned; 0: none was */
 
 	int			concurrency;
 	int			count;			/* of the calls that exist */
@@ -223,12 +224,24 @@ look_after(batch *batch, int64 until)
 	batch->looked_after = oauth1_monotonic_us();
 }
 
+/* What the query did since the last row took its time, not the calls'. */
+static void
+make_up_for_absence(batch *batch)
+{
+	int64		absence = batch->left ? oauth1_monotonic_us() - batch->left : 0;
+
+	for (int i = 0; i < batch->count; i++)
+		if (batch->calls[i]->call != NULL)
+			oauth1_call_extend(batch->calls[i]->call, absence);
+}
+
 /* The next row whose call is over; NULL: there is none left. */
 static row_call *
 next_row(batch *batch)
 {
 	row_call   *row;
 
+	make_up_for_absence(batch);
 	if (oauth1_monotonic_us() - batch->looked_after > NEGLECT_US)
 		look_after(batch, 0);
 	for (;;)
@@ -361,5 +374,6 @@ oauth1_http_batch(PG_FUNCTION_ARGS)
 		SRF_RETURN_DONE(function);
 	row = make_row(over, function->tuple_desc);
 	free_row(over);
+	batch->left = oauth1_monotonic_us();
 	SRF_RETURN_NEXT(function, row);
 }

@@ -425,6 +425,12 @@ oauth1_call_is_under_way(const oauth1_call *call)
 	return call->state == CALL_UNDER_WAY;
 }
 
+void
+oauth1_call_extend(oauth1_call *call, int64 us)
+{
+	call->deadline += us;
+}
+
 int64
 oauth1_call_wakes(const oauth1_call *call)
 {

@@ -48,6 +48,9 @@ extern oauth1_call *oauth1_call_begin_composed(const oauth1_composition *composi
  */
 extern bool oauth1_call_step(oauth1_call *call);
 
+/* Moves its deadline: time in which nobody could step it is not the call's. */
+extern void oauth1_call_extend(oauth1_call *call, int64 us);
+
 /* When it is to be stepped next, by itself: PG_INT64_MAX while its exchange is under way. */
 extern int64 oauth1_call_wakes(const oauth1_call *call);
 

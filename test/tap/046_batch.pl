@@ -90,7 +90,7 @@ is($alice->rows(q{SELECT string_agg(n || ' ' || (body::jsonb ->> 'target'), ',' 
 
 # All columns are what http_call gives for the same request.
 my @same = map { [ $_ ] } map { $service->url("/flaky/$_/api/echo") } 'body=plain', 'hex=00ff0d,type=application%2Foctet-stream', 'status=404', 'cookies=3,body=x',
-  'gzip,body=y', 'body=', 'status=204', 'type=,body=untyped', 'header=X-A:b,header=X-A:c,body=';
+  'body=y,gzip', 'body=', 'status=204', 'type=,body=untyped', 'header=X-A:b,header=X-A:c,body=';
 push @same, [ $service->url('/flaky/body=head/api/echo'), 'HEAD' ], [ $service->url('/flaky/body=post/api/echo'), 'POST' ];
 {
 	my $requests = join ', ', map { request(@$_) } @same;
@@ -261,6 +261,24 @@ $alice->rows('DEALLOCATE p; RESET plan_cache_mode');
 is($alice->rows("SET force_parallel_mode = on; SELECT sum(status) FROM oauth1.http_batch('any', $two); RESET force_parallel_mode"), 400, 'in a query that may run in parallel');
 is($alice->rows("BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SELECT sum(status) FROM oauth1.http_batch('any', $two); COMMIT"), 400, 'in a read-only transaction');
 
+# What the query does between two rows takes no time from the calls: what has come meanwhile is there.
+foreach my $port (qw(http https))
+{
+	my $requests = array(map { $service->url("/flaky/first_byte=$_/api/echo", $port) } 0, 150, 200, 250);
+	is($alice->rows("BEGIN; DECLARE c CURSOR FOR SELECT n, status FROM oauth1.http_batch('any', $requests, timeout_ms => 700); FETCH 1 FROM c; SET LOCAL search_path = pg_catalog; SELECT substr(pg_sleep(1)::text, 1, 0); FETCH ALL FROM c; COMMIT"),
+		"1|200\n\n2|200\n3|200\n4|200", "$port: a late FETCH");
+}
+is($alice->rows("SELECT string_agg(b.n || ' ' || b.status, ',' ORDER BY n) FROM oauth1.http_batch('any', " . array(map { flaky("first_byte=$_") } 0, 150, 200) . ", timeout_ms => 700) b, LATERAL (SELECT pg_sleep(0.8) OFFSET 0) s, LATERAL oauth1.http_get('any', '/api/echo') g WHERE g.status = 200"),
+	'1 200,2 200,3 200', 'slow rows, with other calls between them');
+{
+	$alice->rows(q{BEGIN; DECLARE c CURSOR FOR SELECT n, coalesce(sqlstate, status::text) FROM oauth1.http_batch('any', } . array(flaky('body='), flaky('hang'), flaky('hang')) . ', timeout_ms => 700); FETCH 1 FROM c; SELECT pg_sleep(1)');
+	my $started = time;
+	is($alice->rows('FETCH ALL FROM c'), "2|OA006\n3|OA006", 'a late FETCH, and no answer');
+	my $seconds = time - $started;
+	ok($seconds > 0.3 && $seconds < 1.1, 'a late FETCH, and no answer: after the time that was left') or diag $seconds;
+	$alice->rows('COMMIT');
+}
+
 # ---------------------------------------------------------------- among other calls
 
 my $eight = many(8, flaky('first_byte=100'));
@@ -391,6 +409,13 @@ foreach my $case (
 
 # ---------------------------------------------------------------- memory and descriptors
 
+# Ended also where the test dies, and by KILL: as a copy of this process it has its END blocks.
+my $server;
+END
+{
+	kill 'KILL', $server if $server;
+}
+
 # A server that is quicker than the service: each connection has a process, which answers every
 # request alike, 8 kB at a time.
 sub quick_server
@@ -399,6 +424,8 @@ sub quick_server
 	my $pid = fork // die "fork: $!";
 	return ($listener->sockport, $pid) if $pid;
 	my $answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8192\r\n\r\n" . 'x' x 8192;
+	# Who waits for an end of this process's output, or of psql's input, is not to wait for this one.
+	POSIX::close($_) foreach grep { $_ != fileno $listener } 0 .. 255;
 	local $SIG{CHLD} = 'IGNORE';
 	while (my $client = $listener->accept)
 	{
@@ -412,7 +439,8 @@ sub quick_server
 	}
 	POSIX::_exit(0);
 }
-my ($port, $server) = quick_server();
+my $port;
+($port, $server) = quick_server();
 $registered->both('quick', api_urls => urls("http://127.0.0.1:$port/"), allow_http => \'true');
 {
 	my $session = session();
@@ -448,6 +476,4 @@ $registered->both('quick', api_urls => urls("http://127.0.0.1:$port/"), allow_ht
 	$session->rows('DISCARD ALL');
 	is($descriptors->()->{sockets}, $none->{sockets}, 'DISCARD ALL: the connections are closed');
 }
-kill 'TERM', $server;
-
 done_testing();
