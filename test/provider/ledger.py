@@ -2,27 +2,29 @@
 tests count and compare with."""
 import base64
 import json
+import os
 import threading
 import time
 
 
 class Ledger:
-    """Fields of a line: n (from 1), time, scheme, client (the name in a TLS
-    client's certificate, or null), connection (its number), request (its number
-    on that connection), method, target (the bytes of the request line, as Latin-1), version,
-    headers ([[name, value], ...] in order), body (Base64; null above 4 MB), transmission (header, query, body
-    or null), oauth (decoded, with realm), base_string (oauthlib's), verdict ("ok", an
+    """In a folder: ledger.jsonl. Fields of a line: n (from 1), time, scheme, client (the name in
+    a TLS client's certificate, or null), connection (its number), request (its number on that
+    connection), method, target (the bytes of the request line, as Latin-1), version, headers
+    ([[name, value], ...] in order), body (Base64; null above 4 MB), transmission (header, query,
+    body or null), oauth (decoded, with realm), base_string (oauthlib's), verdict ("ok", an
     oauth_problem, or null for what is not signed), detail.
 
-    The time that a request was in the service's hands is in a file beside it, a line each: n, and
-    start and end in seconds since 1970, with fractions, from when it had been read to right
-    before its answer was sent."""
+    And spans.jsonl, the time that a request was in the service's hands: n, and start and end in
+    seconds since 1970, with fractions, from when it had been read to right before its answer was
+    sent."""
 
-    def __init__(self, path, spans):
-        self.path = path
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "ledger.jsonl")
+        self.spans_path = os.path.join(folder, "spans.jsonl")
         self.lock = threading.Lock()
-        self.file = open(path, "a", encoding="utf-8")
-        self.spans = open(spans, "a", encoding="utf-8")
+        self.file = open(self.path, "a", encoding="utf-8")
+        self.spans = open(self.spans_path, "a", encoding="utf-8")
         self.count = 0
 
     def write(self, wire):
