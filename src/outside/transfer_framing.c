@@ -5,9 +5,9 @@
  *
  * libcurl takes what it can read of a Content-Length ("0x2" is 0, "2, 7" is 2),
  * of several the last, and of a number that is too large none.  A proxy on the
- * way may have read it otherwise, and the body would be another's.  It undoes
- * gzip as a transfer coding, too, unasked (7.4), and does not notice where that
- * was cut.
+ * way may have read it otherwise, and the body would be another's.  Told
+ * to leave content codings alone, it passes over transfer codings as well, all but
+ * chunked, and hands on what they made as if it were the content.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
