@@ -1,8 +1,8 @@
 /*
  * transfer_private.h
- *	  What the files of one exchange share: transfer.c (its life and libcurl's
- *	  callbacks), transfer_options.c (what libcurl is told), transfer_outcome.c
- *	  (what became of it).
+ *	  What the files of one exchange share: transfer.c (its life),
+ *	  transfer_options.c (what libcurl is told), transfer_callbacks.c (what libcurl
+ *	  calls), transfer_outcome.c (what became of it).
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -96,6 +96,13 @@ extern void oauth1_request_check(const oauth1_request *request);
  */
 extern void oauth1_exchange_set_options(oauth1_exchange *exchange, const oauth1_request *request,
 										CURLcode *code);
+
+/*
+ * The callbacks, and the buffers that they fill: head and body, the latter of at most
+ * max_body octets, decoded.  Never throws.
+ */
+extern void oauth1_exchange_set_callbacks(oauth1_exchange *exchange, size_t max_body,
+										  CURLcode *code);
 
 /*
  * Gives an exchange in flight more time.  libcurl sets no timer for that, but looks at
