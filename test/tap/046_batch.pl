@@ -208,6 +208,15 @@ $dba->rows(q{SET oauth1.token = ''});
 	is(at_once(0.15, $service->ledger($mark)), 2, 'max_concurrency: reached, and never more');
 	($text) = timed($dba, q{SELECT count(*) FROM oauth1.http_batch('few', } . many(6, flaky('first_byte=50')) . q{, concurrency => 3) b, LATERAL oauth1.http_get('few', '/api/echo/' || b.n, timeout_ms => 5000) g WHERE g.status = 200});
 	is($text, 6, 'max_concurrency: calls between the rows get their place');
+
+	# The row of the bad URL comes while the others have both places.
+	my $busy = sub { return "oauth1.http_batch('few', " . array(flaky("$_[0],header=X-Busy:1"), flaky($_[0]), 'https://elsewhere.example/') . ', concurrency => 3)'; };
+	($text, my $seconds) = timed($dba, "SELECT count(g.status) FROM " . $busy->('first_byte=100') . q{ b, LATERAL oauth1.http_get('few', '/api/echo/' || b.n, timeout_ms => 3000) g});
+	is($text, 3, 'max_concurrency: a call that got done has no place, read or not');
+	cmp_ok($seconds, '<', 2, 'max_concurrency: nor does one wait for it');
+	($text, $seconds) = timed($dba, 'BEGIN; SAVEPOINT a; DECLARE c CURSOR FOR SELECT n FROM ' . $busy->('hang') . q{; FETCH 1 FROM c; ROLLBACK TO a; SELECT status FROM oauth1.http_get('few', '/api/echo', timeout_ms => 3000); COMMIT});
+	is($text, "3\n200", 'max_concurrency: nor does one that was dropped');
+	cmp_ok($seconds, '<', 2, 'max_concurrency: nor does one wait for that');
 }
 
 # ---------------------------------------------------------------- no further than it is read
@@ -405,6 +414,23 @@ foreach my $case (
 		$session->rows('RESET statement_timeout');
 		is($session->rows(q{SELECT status FROM oauth1.http_get('any', '/api/echo')}), 200, "$what: the session goes on");
 	}
+}
+
+# Also where it is not the network that is waited for: a cancel is no row.
+{
+	my $session = session();
+	my $pid = $session->pid;
+	# Whose credential is known reads no table, and has no lock on one, before it is altered.
+	$session->rows(q{SELECT status FROM oauth1.http_get('any', '/api/echo')});
+	$session->rows('BEGIN; ' . cursor('any', 12, 2) . '; FETCH 2 FROM c');
+	$dba->rows(q{SELECT oauth1.alter_consumer('any', consumer_key => 'demo-key'); BEGIN; SET LOCAL lock_timeout = '5s'; LOCK TABLE oauth1.consumer});
+	$session->start('FETCH ALL FROM c');
+	my $tries = 300;
+	sleep 0.01 while $dba->rows("SELECT count(*) FROM pg_locks WHERE pid = $pid AND NOT granted") eq '0' && $tries--;
+	cmp_ok($tries, '>', 0, 'a lock is waited for');
+	$dba->rows("SELECT pg_cancel_backend($pid)");
+	is_error(OAuth1::Session::parse($session->finish), '57014', qr/user request/, 'a cancel while a lock is waited for');
+	$dba->rows('ROLLBACK');
 }
 
 # ---------------------------------------------------------------- memory and descriptors
