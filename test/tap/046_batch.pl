@@ -421,7 +421,7 @@ foreach my $case (
 	my $session = session();
 	my $pid = $session->pid;
 	# Whose credential is known reads no table, and has no lock on one, before it is altered.
-	$session->rows(q{SELECT status FROM oauth1.http_get('any', '/api/echo')});
+	$session->rows(q{SET lock_timeout = '5s'; SELECT status FROM oauth1.http_get('any', '/api/echo')});
 	$session->rows('BEGIN; ' . cursor('any', 12, 2) . '; FETCH 2 FROM c');
 	$dba->rows(q{SELECT oauth1.alter_consumer('any', consumer_key => 'demo-key'); BEGIN; SET LOCAL lock_timeout = '5s'; LOCK TABLE oauth1.consumer});
 	$session->start('FETCH ALL FROM c');
