@@ -136,12 +136,12 @@ raise_too_large(const oauth1_outcome *outcome, const char *host, const char *tri
 
 /* What stays refused with the setting on needs no word about it. */
 static void
-raise_address_refused(const oauth1_outcome *outcome, const char *host)
+raise_address_refused(const oauth1_outcome *outcome, const char *host, const char *tried)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OAUTH1_URL_NOT_ALLOWED),
 			 errmsg("address of \"%s\" is not allowed", host),
-			 errdetail("%s. Nothing was sent.", outcome->reason),
+			 errdetail("%s. Nothing was sent.%s", outcome->reason, tried),
 			 oauth1_allow_private_addresses ? 0 :
 			 errhint("A superuser can set oauth1.allow_private_addresses.")));
 }
@@ -179,7 +179,7 @@ oauth1_check_outcome(const oauth1_outcome *outcome, const char *host, int timeou
 			raise_too_large(outcome, host, tried);
 			break;
 		case OAUTH1_ADDRESS_REFUSED:
-			raise_address_refused(outcome, host);
+			raise_address_refused(outcome, host, tried);
 			break;
 		case OAUTH1_NOT_SENT:
 			ereport(ERROR,

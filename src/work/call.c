@@ -44,6 +44,7 @@ typedef enum call_state
 struct oauth1_call
 {
 	MemoryContext memory;		/* what was current at its begin */
+	MemoryContext attempt;		/* its child: all that was made for the last attempt alone */
 	MemoryContextCallback callback;
 	bool		ended;
 
@@ -124,6 +125,7 @@ begin(const oauth1_composition *composition, const oauth1_message *message, int 
 	call->timeout_ms = timeout_ms;
 	call->started = oauth1_monotonic_us();
 	call->deadline = call->started + (int64) timeout_ms * 1000;
+	call->attempt = AllocSetContextCreate(call->memory, "oauth1 attempt", ALLOCSET_SMALL_SIZES);
 	call->client_key = oauth1_secret_buffer(call->memory);
 	oauth1_credential_hold(call->composition.credential);
 	call->callback.func = memory_goes;
@@ -168,13 +170,15 @@ oauth1_call_begin_composed(const oauth1_composition *composition, const oauth1_m
 
 /*
  * Looks again at what may have changed since the call began or was last sent:
- * grant, provider, URL.
+ * grant, provider, and whether the URL, which stays as it is, may be called.  A
+ * call that waits for its place comes here often, and must not grow by it.
  */
 static void
 judge(oauth1_call *call)
 {
 	oauth1_credential *credential;
 	oa1_buffer	octets;
+	oa1_url		judged;
 
 	if (call->judged || call->consumer == NULL)
 		return;
@@ -184,7 +188,8 @@ judge(oauth1_call *call)
 	call->composition.credential = credential;
 	call->composition.transmission = credential->provider->transmission;
 	oauth1_buffer_init(&octets, CurrentMemoryContext);
-	oauth1_access_api_url(credential, call->url.text, &octets, &call->url);
+	oauth1_access_api_url(credential, call->url.text, &octets, &judged);
+	oa1_buffer_free(&octets);
 }
 
 void
@@ -213,13 +218,17 @@ oauth1_call_transport(const oauth1_credential *credential, int64 deadline,
 	}
 }
 
-/* The response of the attempt before, which could still have been the call's, is needed no more. */
+/*
+ * The response of the attempt before, which could still have been the call's, is
+ * needed no more, nor is what was sent then: base string, header lines, the form.
+ */
 static void
 forget_last(oauth1_call *call)
 {
 	if (call->exchange != NULL)
 		oauth1_transfer_end(call->exchange);
 	call->exchange = NULL;
+	MemoryContextReset(call->attempt);
 }
 
 /* What the attempt before got, if there was one, is then the call's. */
@@ -285,6 +294,7 @@ start_attempt(oauth1_call *call, int64 now)
 		return;
 	forget_last(call);
 	call->judged = false;
+	MemoryContextSwitchTo(call->attempt);
 	call->composition.timestamp = oauth1_clock_timestamp(call->composition.credential);
 	oauth1_compose(&call->composition, call->message, &call->url, &request, NULL);
 	oauth1_call_transport(call->composition.credential, call->deadline, call->client_key,
@@ -294,6 +304,7 @@ start_attempt(oauth1_call *call, int64 now)
 	request.began = exchange_began;
 	request.argument = call;
 	call->exchange = oauth1_transfer_start(&request);
+	MemoryContextSwitchTo(call->memory);
 	call->state = CALL_UNDER_WAY;
 }
 
@@ -346,12 +357,15 @@ died_on_reuse(oauth1_call *call, const oauth1_response *response)
 static bool
 learned_clock(oauth1_call *call, const oauth1_response *response)
 {
-	if (call->clock_set ||
-		!oauth1_clock_learn(call->composition.credential, response,
-							call->composition.timestamp))
+	MemoryContext old;
+
+	if (call->clock_set)
 		return false;
-	call->clock_set = true;
-	return true;
+	old = MemoryContextSwitchTo(call->attempt);
+	call->clock_set = oauth1_clock_learn(call->composition.credential, response,
+										 call->composition.timestamp);
+	MemoryContextSwitchTo(old);
+	return call->clock_set;
 }
 
 /* Does the call go on with another URL?  Too many of them end it with an outcome of its own. */
@@ -364,7 +378,7 @@ was_redirected(oauth1_call *call, const oauth1_response *response)
 		!oauth1_redirect_find(call->composition.credential, call->message->http_method,
 							  &call->url, response, &target))
 		return false;
-	if (call->redirects == oauth1_max_redirects)
+	if (call->redirects >= oauth1_max_redirects)
 	{
 		call->own = response->outcome;
 		call->own.kind = OAUTH1_TOO_MANY_REDIRECTS;
@@ -375,7 +389,23 @@ was_redirected(oauth1_call *call, const oauth1_response *response)
 	return true;
 }
 
-/* Decides what follows from an exchange that got done. */
+/* As oauth1_retry_wait_us; what it makes of the body, many times as large, is the attempt's. */
+static int64
+retry_wait(oauth1_call *call, const oauth1_response *response)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->attempt);
+	int64		wait = oauth1_retry_wait_us(call->composition.credential->provider,
+											call->message->http_method, response,
+											call->retries + 1);
+
+	MemoryContextSwitchTo(old);
+	return wait;
+}
+
+/*
+ * Decides what follows from an exchange that got done.  The settings may have
+ * been lowered since the call began, between two rows of a cursor.
+ */
 static void
 conclude(oauth1_call *call, int64 now)
 {
@@ -392,10 +422,9 @@ conclude(oauth1_call *call, int64 now)
 		try_again(call, &response->outcome, now, now);
 		return;
 	}
-	if (call->retries == oauth1_retries || call->own.kind != OAUTH1_ANSWERED)
+	if (call->retries >= oauth1_retries || call->own.kind != OAUTH1_ANSWERED)
 		return;
-	wait = oauth1_retry_wait_us(credential->provider, call->message->http_method, response,
-								call->retries + 1);
+	wait = retry_wait(call, response);
 	if (wait < 0 || now + wait >= call->deadline)
 		return;
 	call->retries++;

@@ -366,6 +366,39 @@ foreach my $name (sort keys %whole)
 	is_signed_anew("whole: $name", @requests);
 }
 
+# ---------------------------------------------------------------- a cursor that stands between two rows
+
+# A call of many attempts holds the memory of one; and where oauth1.retries is lowered meanwhile
+# below what it has had, it ends with the attempt that is due.
+{
+	my $session = session(9);
+	my @requests = (
+		q{oauth1.request('POST', } . quote(where('as=429,header=Retry-After:0', 'lowered')) . q{, form => jsonb_build_object('large', repeat('x', 400000)))},
+		q{oauth1.request('GET', } . quote(where('first_byte=3200', 'meanwhile')) . ')');
+	$mark = $service->mark;
+	$session->rows(q{BEGIN; DECLARE c CURSOR FOR SELECT n, status FROM oauth1.http_batch('any', ARRAY[} . join(', ', @requests) . '], timeout_ms => 8000)');
+	is($session->rows('FETCH 1 FROM c'), '2|200', 'a cursor: the call that is not tried again');
+	cmp_ok(scalar requests_of('lowered', $service->ledger($mark)), '>=', 3, 'a cursor: the other one was, meanwhile');
+	my $memory = $session->rows(q{SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts WHERE name IN ('oauth1 batch call', 'oauth1 attempt')});
+	cmp_ok($memory, '<', 1200, 'a cursor: the memory of a call does not grow with its attempts');
+	$mark = $service->mark;
+	$session->rows('SET LOCAL oauth1.retries = 1');
+	is($session->rows('FETCH ALL FROM c'), '1|429', 'a cursor: oauth1.retries lowered');
+	cmp_ok(scalar $service->ledger($mark), '<=', 1, 'a cursor: oauth1.retries lowered: one attempt more at most');
+	$session->rows('COMMIT');
+}
+
+# What was tried is told whatever the call ends with.
+{
+	my $session = session(9);
+	$session->rows(q{BEGIN; DECLARE c CURSOR FOR SELECT n, coalesce(error, status::text) FROM oauth1.http_batch('any', ARRAY[}
+		  . join(', ', map { q{oauth1.request('GET', } . quote($_) . ')' } where('as=429,header=Retry-After:0', 'private'), where('first_byte=1100', 'before')) . '], timeout_ms => 5000)');
+	is($session->rows('FETCH 1 FROM c'), '2|200', 'a cursor: another call ends');
+	$session->rows('SET LOCAL oauth1.allow_private_addresses = off');
+	like($session->rows('FETCH ALL FROM c'), qr/^1\|address of .* Nothing was sent\. Before that: status 429 after/, 'an address that is refused, after other attempts');
+	$session->rows('COMMIT');
+}
+
 # ---------------------------------------------------------------- the token flow
 
 my $flow = sub {

@@ -250,6 +250,17 @@ $dba->rows('RESET oauth1.max_redirects');
 
 # ---------------------------------------------------------------- what changed meanwhile
 
+# oauth1.max_redirects, lowered between two rows of a cursor below what a call has had.
+{
+	my @urls = map { start_of($_) } 'first_byte=300,redirect=302:', 'first_byte=1100';
+	$dba->rows(q{BEGIN; SET LOCAL oauth1.max_redirects = 20; DECLARE c CURSOR FOR SELECT n, coalesce(sqlstate, status::text) FROM oauth1.http_batch('secure', ARRAY[}
+		  . join(', ', map { q{oauth1.request('GET', } . quote($_) . ')' } @urls) . '], timeout_ms => 3500)');
+	is($dba->rows('FETCH 1 FROM c'), '2|200', 'fewer redirects: another call ends');
+	$dba->rows('SET LOCAL oauth1.max_redirects = 1');
+	is($dba->rows('FETCH ALL FROM c'), '1|OA008', 'fewer redirects: the one that had more has had the last');
+	$dba->rows('COMMIT');
+}
+
 # Each hop looks again at grant and URL.
 foreach my $change (
 	[ 'a revoked grant', 'secure', q{SELECT oauth1.revoke_consumer('secure', 'alice')}, 'OA007', qr/"secure"/ ],

@@ -213,6 +213,18 @@ like(in_vain('single', '/api/items'),
 	qr{^OA006 .*It waited for one of the places of max_concurrency, which is 1 in the limit group "one at a time"\.},
 	'and says that it waited for a place');
 
+# ---- memory
+
+# A call that waits is looked at again and again, its URL as well, and does not grow by it.
+consumer('patient', max_concurrency => \1);
+my $long = '/api/items?long=' . 'x' x 60000;
+$admin->rows("BEGIN; DECLARE c CURSOR FOR SELECT n, status FROM oauth1.http_batch('patient', ARRAY[oauth1.request('GET', '"
+	  . waits_for_ms(1500) . "'), oauth1.request('GET', '$long')], token => '')");
+is($admin->rows('FETCH 1 FROM c'), '1|200', 'of two calls the one that has the place');
+my $memory = $admin->rows("SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts WHERE name = 'oauth1 batch call'");
+cmp_ok($memory, '<', 1000, 'while the memory of the other does not grow');
+$admin->rows('ROLLBACK');
+
 # ---- a cancel while it waits
 
 my $waiter = OAuth1::Session->new($node);
