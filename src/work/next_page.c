@@ -328,6 +328,24 @@ count_up(oauth1_paging *paging, const oauth1_page_facts *facts, oauth1_message *
 
 /* ---------------------------------------------------------------- what the header promises */
 
+/*
+ * The body of a page that has to say itself what follows.  A page that cannot be read
+ * is no end: the list would pass for whole, and records be missing without a word.
+ */
+static Jsonb *
+body_of_page(const oauth1_paging *paging, const oauth1_response *response)
+{
+	Jsonb	   *json = oauth1_json_read(response->body);
+
+	if (json == NULL && response->body.length > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_JSON_TEXT),
+				 errmsg("page " INT64_FORMAT " cannot be read as JSON", paging->pages),
+				 errdetail("Where the next page is, or whether there is one, is not known."),
+				 errhint("Its row was the last one: LIMIT takes the rows up to it.")));
+	return json;
+}
+
 void
 oauth1_paging_begin(oauth1_paging *paging, const char *next, const oauth1_message *first)
 {
@@ -342,15 +360,16 @@ static bool
 next_by_parameter(oauth1_paging *paging, const oauth1_message *message,
 				  const oauth1_response *response, oauth1_message *next)
 {
-	Jsonb	   *json = oauth1_json_read(response->body);
+	bool		has_cursor = paging->form.kind == OAUTH1_NEXT_CURSOR;
+	Jsonb	   *json = has_cursor ? body_of_page(paging, response) :
+		oauth1_json_read(response->body);
 	oauth1_page_facts facts;
 
 	oauth1_page_facts_read(response, json, &facts);
 	if (facts.empty || facts.says_last)
 		return false;
-	if (paging->form.kind == OAUTH1_NEXT_CURSOR)
-		return go_to_cursor(paging, message, json, next);
-	return count_up(paging, &facts, next);
+	return has_cursor ? go_to_cursor(paging, message, json, next) :
+		count_up(paging, &facts, next);
 }
 
 bool
@@ -368,7 +387,7 @@ oauth1_paging_next(oauth1_paging *paging, const oauth1_message *message, const o
 		return next_by_parameter(paging, message, response, next);
 	found = paging->form.kind == OAUTH1_NEXT_LINK ?
 		find_link(response, url, &reference) :
-		find_url(paging->form.path, oauth1_json_read(response->body), &reference);
+		find_url(paging->form.path, body_of_page(paging, response), &reference);
 	if (found)
 		go_to(paging, url, reference, next);
 	return found;
