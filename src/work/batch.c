@@ -296,15 +296,6 @@ enum
 	ARGUMENT_TIMEOUT
 };
 
-static void
-require_argument(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-}
-
 static int
 concurrency_argument(FunctionCallInfo fcinfo)
 {
@@ -324,9 +315,9 @@ make_batch(FunctionCallInfo fcinfo)
 	int			concurrency;
 	batch	   *batch;
 
-	require_argument(fcinfo, ARGUMENT_CONSUMER, "consumer");
-	require_argument(fcinfo, ARGUMENT_REQUESTS, "requests");
-	require_argument(fcinfo, ARGUMENT_CONCURRENCY, "concurrency");
+	oauth1_require_argument(fcinfo, ARGUMENT_CONSUMER, "consumer");
+	oauth1_require_argument(fcinfo, ARGUMENT_REQUESTS, "requests");
+	oauth1_require_argument(fcinfo, ARGUMENT_CONCURRENCY, "concurrency");
 	concurrency = concurrency_argument(fcinfo);
 	batch = palloc0(offsetof(struct batch, calls) + concurrency * sizeof(row_call *));
 

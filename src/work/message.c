@@ -45,13 +45,19 @@ enum
 	ARGUMENT_HEADERS
 };
 
-oa1_text
-oauth1_required_text(FunctionCallInfo fcinfo, int n, const char *name)
+void
+oauth1_require_argument(FunctionCallInfo fcinfo, int n, const char *name)
 {
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", name)));
+}
+
+oa1_text
+oauth1_required_text(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	oauth1_require_argument(fcinfo, n, name);
 	return oauth1_utf8_from_text(PG_GETARG_TEXT_PP(n));
 }
 

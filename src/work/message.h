@@ -54,6 +54,9 @@ extern void oauth1_append_pairs(oa1_buffer *out, const oauth1_pairs *pairs, bool
 /* The URL with the pairs behind the query it may have; url itself where there are none. */
 extern oa1_text oauth1_url_with_pairs(oa1_text url, const oauth1_pairs *pairs);
 
+/* Raises 22004, naming the argument, where it is null. */
+extern void oauth1_require_argument(FunctionCallInfo fcinfo, int n, const char *name);
+
 /* An argument's text in UTF-8, or 22004 naming it where it is null. */
 extern oa1_text oauth1_required_text(FunctionCallInfo fcinfo, int n, const char *name);
 
