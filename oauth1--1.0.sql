@@ -1144,6 +1144,113 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.check_consumer(text) IS
     'tries a consumer: its secrets, its token, the way to the service, its test_url; what is wrong is a row';
 
+-- ---------------------------------------------------------------- the queue
+
+-- None of it is dumped: what a dump holds must not be sent again by whoever restores it.
+
+CREATE TYPE oauth1.call_attempt AS
+    (n integer, started_at timestamptz, elapsed_ms double precision, status integer,
+     sqlstate text, error text, sent boolean);
+COMMENT ON TYPE oauth1.call_attempt IS
+    'one attempt of a queued call; sent: some of it may have been received';
+
+CREATE SEQUENCE oauth1.call_id;
+COMMENT ON SEQUENCE oauth1.call_id IS
+    'numbers queued calls';
+
+CREATE SEQUENCE oauth1.claim_number;
+COMMENT ON SEQUENCE oauth1.claim_number IS
+    'numbers those who send queued calls: workers and drains';
+
+-- What was asked for, and what came of it. One index alone, so that recording a result touches none.
+CREATE TABLE oauth1.call (
+    id bigint PRIMARY KEY,
+    consumer text NOT NULL,
+    token text NOT NULL,
+    http_method text NOT NULL,
+    url text NOT NULL,
+    headers jsonb,
+    content_type text,
+    body bytea,
+    timeout_ms integer,
+    max_attempts integer NOT NULL,
+    idempotent boolean NOT NULL,
+    idempotency_key uuid NOT NULL,
+    dedupe_key text,
+    order_key text,
+    on_done text,
+    enqueued_by oid NOT NULL,
+    enqueued_by_name name NOT NULL,
+    created_at timestamptz NOT NULL,
+    run_at timestamptz NOT NULL,
+    state text,
+    attempts oauth1.call_attempt[] NOT NULL DEFAULT '{}',
+    finished_at timestamptz,
+    status integer,
+    reply_content_type text,
+    reply_headers jsonb,
+    reply_body text,
+    reply_body_bytes bytea,
+    elapsed_ms double precision,
+    sqlstate text,
+    error text,
+    CHECK (state IN ('done', 'failed', 'uncertain', 'cancelled')),
+    CHECK ((state IS NULL) = (finished_at IS NULL)))
+    WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON TABLE oauth1.call IS
+    'queued calls and their results; state NULL: it stands in oauth1.queue';
+
+-- What is still to be done, narrow, so that claiming costs the same whatever a call holds.
+CREATE TABLE oauth1.queue (
+    id bigint PRIMARY KEY,
+    system_identifier bigint NOT NULL,
+    database oid NOT NULL,
+    consumer text NOT NULL,
+    due timestamptz NOT NULL,
+    order_key text,
+    dedupe_key text,
+    size integer NOT NULL,
+    claim bigint,
+    claimed_at timestamptz,
+    keyed boolean)
+    WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
+          autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE oauth1.queue IS
+    'calls that have not ended; claim: who is sending it; keyed: with an idempotency key';
+
+CREATE INDEX queue_due ON oauth1.queue (system_identifier, database, consumer, due, id)
+    WHERE claim IS NULL;
+COMMENT ON INDEX oauth1.queue_due IS
+    'what is to be sent next, consumer by consumer';
+CREATE INDEX queue_claim ON oauth1.queue (claim, id) WHERE claim IS NOT NULL;
+COMMENT ON INDEX oauth1.queue_claim IS
+    'what is being sent, and what was when its sender died';
+CREATE INDEX queue_order ON oauth1.queue (consumer, order_key, id) WHERE order_key IS NOT NULL;
+COMMENT ON INDEX oauth1.queue_order IS
+    'calls that go one after the other';
+CREATE UNIQUE INDEX queue_dedupe ON oauth1.queue (consumer, dedupe_key)
+    WHERE dedupe_key IS NOT NULL;
+COMMENT ON INDEX oauth1.queue_dedupe IS
+    'one call with a dedupe_key, until it has ended';
+
+CREATE TABLE oauth1.follow_up (
+    id bigint PRIMARY KEY,
+    system_identifier bigint NOT NULL,
+    database oid NOT NULL,
+    due timestamptz NOT NULL,
+    attempts integer NOT NULL DEFAULT 0)
+    WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE oauth1.follow_up IS
+    'calls that have ended and whose on_done is still to run';
+
+CREATE TABLE oauth1.consumer_pause (
+    consumer text PRIMARY KEY REFERENCES oauth1.consumer ON UPDATE CASCADE ON DELETE CASCADE,
+    refusals integer NOT NULL,
+    until timestamptz NOT NULL,
+    reason text NOT NULL);
+COMMENT ON TABLE oauth1.consumer_pause IS
+    'consumers whose credential was refused again and again: their calls wait';
+
 -- ---------------------------------------------------------------- privileges
 
 -- PUBLIC may sign, call and look; calls, flow and views judge the current role themselves. What

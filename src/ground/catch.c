@@ -22,7 +22,7 @@ ends_statement(const ErrorData *error)
 }
 
 ErrorData *
-oauth1_catch(void (*operation) (void *), void *argument)
+oauth1_catch_all(void (*operation) (void *), void *argument)
 {
 	MemoryContext memory = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -45,6 +45,14 @@ oauth1_catch(void (*operation) (void *), void *argument)
 	PG_END_TRY();
 	MemoryContextSwitchTo(memory);
 	CurrentResourceOwner = owner;
+	return error;
+}
+
+ErrorData *
+oauth1_catch(void (*operation) (void *), void *argument)
+{
+	ErrorData  *error = oauth1_catch_all(operation, argument);
+
 	if (error != NULL && ends_statement(error))
 		ReThrowError(error);
 	return error;

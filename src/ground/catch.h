@@ -19,4 +19,11 @@
  */
 extern ErrorData *oauth1_catch(void (*operation) (void *), void *argument);
 
+/*
+ * The same for an operation whose end, of whatever kind, must first be written
+ * down: what oauth1_catch raises on is returned as well.  Whoever calls this
+ * raises it on when that is done.
+ */
+extern ErrorData *oauth1_catch_all(void (*operation) (void *), void *argument);
+
 #endif							/* OAUTH1_CATCH_H */

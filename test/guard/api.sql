@@ -12,6 +12,9 @@ CREATE TYPE oauth1.http_request AS
 CREATE TYPE oauth1.http_response AS
     (status integer, content_type text, headers jsonb, body text, body_bytes bytea,
      elapsed_ms double precision);
+CREATE TYPE oauth1.call_attempt AS
+    (n integer, started_at timestamptz, elapsed_ms double precision, status integer,
+     sqlstate text, error text, sent boolean);
 
 -- Signing
 CREATE FUNCTION oauth1.percent_encode(value text) RETURNS text IMMUTABLE STRICT PARALLEL SAFE;

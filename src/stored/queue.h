@@ -1,0 +1,171 @@
+/*
+ * queue.h
+ *	  The tables of the queue: what is to be sent, who is sending it, what came
+ *	  of it.  docs/queue.md has the protocol.
+ *
+ * oauth1.call has a row for each call that was ever enqueued; oauth1.queue one
+ * for each that has not ended: pending while claim is null, else running.  A
+ * claim is the number of a process, which holds a lock under it as long as it
+ * lives (claim.h).
+ *
+ * Every function runs in the caller's transaction, as the extension's owner, and
+ * leaves committing to the caller.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#ifndef OAUTH1_QUEUE_H
+#define OAUTH1_QUEUE_H
+
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
+
+/* A place in the order in which a consumer's calls are taken. */
+typedef struct oauth1_queue_position
+{
+	TimestampTz due;
+	int64		id;
+} oauth1_queue_position;
+
+/* ---------------------------------------------------------------- what there is */
+
+/* A consumer that has pending calls. */
+typedef struct oauth1_queue_lane
+{
+	char	   *consumer;
+	TimestampTz due;			/* of its first call */
+	bool		has_idempotency_header; /* its provider's option, now */
+	TimestampTz paused_until;	/* oauth1.consumer_pause; 0: not paused */
+} oauth1_queue_lane;
+
+/*
+ * The consumers that have pending calls of this very database (not of the one it
+ * was copied from), due or not, in the current memory context.  Costs by the
+ * number of consumers, not of calls.
+ */
+extern oauth1_queue_lane *oauth1_queue_lanes(int *count);
+
+/* ---------------------------------------------------------------- claiming */
+
+/* Up to count calls of a consumer, of those that come after a position (all zeros: all). */
+typedef struct oauth1_queue_wish
+{
+	const char *consumer;
+	int			count;
+	oauth1_queue_position after;
+	bool		keyed;			/* an idempotency key will go out with them */
+} oauth1_queue_wish;
+
+/* A call with its order_key, the next of which may be due. */
+typedef struct oauth1_queue_chain
+{
+	const char *consumer;
+	const char *order_key;
+	bool		keyed;
+} oauth1_queue_chain;
+
+/* A call that was claimed: everything that is needed to send it. */
+typedef struct oauth1_claimed
+{
+	int64		id;
+	char	   *consumer;
+	char	   *token;			/* '': two-legged */
+	char	   *http_method;
+	char	   *url;
+	Jsonb	   *headers;		/* NULL: none */
+	char	   *content_type;	/* NULL: none */
+	bytea	   *body;			/* NULL: none */
+	int			timeout_ms;		/* 0: oauth1.timeout */
+	int			attempts;		/* before this one */
+	int			max_attempts;
+	bool		idempotent;
+	bool		keyed;			/* as the wish said */
+	pg_uuid_t	idempotency_key;
+	char	   *order_key;		/* NULL: none */
+	Oid			role;			/* who enqueued it; counts while name and oid agree */
+	char	   *role_name;
+	oauth1_queue_position position; /* where it stood */
+} oauth1_claimed;
+
+/*
+ * Claims calls that are due, for a claim number: those wished for, in the order of
+ * due and id, and the first of each chain.  A call with an order_key is passed
+ * over while an earlier one of the same consumer and key has not ended, or any is
+ * running; also where somebody else is claiming such calls at this moment
+ * (*ordered is then false: look again).  What others have locked is passed over.
+ * Stops before the bodies of the whole would exceed max_octets, but takes one call
+ * in any case.  Returns them in memory's context, *count of them, in the wishes'
+ * order, each consumer's by position.
+ *
+ * 55000 where a table of the queue has a trigger or a rule that is not ours.
+ */
+extern oauth1_claimed *oauth1_queue_claim(int64 claim_number, const oauth1_queue_wish *wishes,
+										  int wish_count, const oauth1_queue_chain *chains,
+										  int chain_count, size_t max_octets,
+										  MemoryContext memory, int *count, bool *ordered);
+
+/* ---------------------------------------------------------------- recording */
+
+typedef enum oauth1_call_state
+{
+	OAUTH1_STATE_PENDING,		/* to be sent again, when it is due */
+	OAUTH1_STATE_DONE,
+	OAUTH1_STATE_FAILED,
+	OAUTH1_STATE_UNCERTAIN,
+	OAUTH1_STATE_CANCELLED
+} oauth1_call_state;
+
+/* Columns of a response, in the order of oauth1.http_response. */
+#define OAUTH1_RECORD_COLUMNS 6
+
+/* What became of a call that was claimed. */
+typedef struct oauth1_record
+{
+	int64		id;
+	oauth1_call_state state;
+	TimestampTz due;			/* of PENDING: when */
+
+	bool		attempted;		/* else it is given back as if it had not been claimed */
+	int			n;				/* of the attempt, from 1 */
+	TimestampTz started_at;
+	double		elapsed_ms;
+	int			status;			/* 0: none came */
+	const char *sqlstate;		/* NULL: it was answered */
+	const char *error;			/* NULL: none */
+	bool		sent;
+
+	bool		has_response;
+	Datum		response[OAUTH1_RECORD_COLUMNS];
+	bool		response_null[OAUTH1_RECORD_COLUMNS];
+} oauth1_record;
+
+/*
+ * Writes what became of calls, and what is to follow (on_done).  Of a call that
+ * this claim number has no more (an orphan that was recovered, a database that
+ * was dropped around it) nothing is written.  Returns how many were written; the
+ * caller keeps the records until its transaction committed.  without_bodies: the
+ * last resort where a result cannot be stored; it is noted in error.
+ */
+extern int	oauth1_queue_record(int64 claim_number, const oauth1_record *const *records, int count,
+								bool without_bodies);
+
+/* ---------------------------------------------------------------- the dead */
+
+/*
+ * Gives a true state to what a process had claimed that lives no more: pending
+ * again where the call may be repeated and has attempts left, else uncertain.
+ * The attempt is kept, with how it ended.  Looks at every claim number but own
+ * whose lock can be had.  Returns how many calls it was.
+ */
+extern int	oauth1_queue_recover(int64 own_claim_number);
+
+/* ---------------------------------------------------------------- retention */
+
+/*
+ * Deletes up to count calls that ended before that time, of those with an id
+ * above *after, oldest first; *after is moved on, and set to 0 where the end was
+ * reached.  Returns how many it deleted.
+ */
+extern int	oauth1_queue_purge(TimestampTz before, int count, int64 *after);
+
+#endif							/* OAUTH1_QUEUE_H */
