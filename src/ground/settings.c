@@ -55,6 +55,21 @@ bool		oauth1_allow_private_addresses;
 /* May a provider with allow_http be called without TLS? */
 bool		oauth1_allow_http;
 
+/* Do background workers send queued calls?  Off, only drains do. */
+bool		oauth1_worker;
+
+/* Does a call's end send NOTIFY oauth1_call? */
+bool		oauth1_notify;
+
+/* Calls a worker has under way at once. */
+int			oauth1_worker_concurrency;
+
+/* How long a worker stays where no call is pending. */
+int			oauth1_worker_idle_timeout;
+
+/* How long calls that ended are kept. */
+int			oauth1_call_retention;
+
 static void
 define_key_settings(void)
 {
@@ -158,6 +173,40 @@ define_call_settings(void)
 							   PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
+/*
+ * PGC_SIGHUP: they are read by processes that belong to no session, and a worker
+ * serves all of its database.
+ */
+static void
+define_queue_settings(void)
+{
+	DefineCustomBoolVariable("oauth1.worker",
+							 "Sends queued calls by background workers.",
+							 "Off: none is started, and those that run leave; only drain() sends.",
+							 &oauth1_worker, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("oauth1.notify",
+							 "Sends NOTIFY oauth1_call when a queued call ends.",
+							 NULL,
+							 &oauth1_notify, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("oauth1.worker_concurrency",
+							"Queued calls that a worker has under way at once.",
+							NULL,
+							&oauth1_worker_concurrency, 32, 1, 500,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("oauth1.worker_idle_timeout",
+							"How long a worker stays where no call is pending.",
+							"0: it leaves at once. A process that is connected to a database is in the way of DROP DATABASE.",
+							&oauth1_worker_idle_timeout, 5 * 1000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("oauth1.call_retention",
+							"How long a queued call is kept after its end, with its result.",
+							"-1: for ever, until purge_calls() deletes it.",
+							&oauth1_call_retention, 7 * 24 * 60 * 60, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
 void
 oauth1_define_settings(void)
 {
@@ -165,5 +214,6 @@ oauth1_define_settings(void)
 	define_limit_settings();
 	define_network_settings();
 	define_call_settings();
+	define_queue_settings();
 	MarkGUCPrefixReserved("oauth1");
 }

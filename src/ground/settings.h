@@ -21,6 +21,11 @@ extern char *oauth1_user_agent;
 extern char *oauth1_token;
 extern bool oauth1_allow_private_addresses;
 extern bool oauth1_allow_http;
+extern bool oauth1_worker;
+extern bool oauth1_notify;
+extern int	oauth1_worker_concurrency;
+extern int	oauth1_worker_idle_timeout; /* ms */
+extern int	oauth1_call_retention;	/* s; -1: for ever */
 
 /* Defines all of the above and reserves the prefix; once, at the library's load. */
 extern void oauth1_define_settings(void);
