@@ -25,7 +25,7 @@
  * The number is that of the layout: sessions that loaded another version of the
  * library, before an update, keep to a segment of their own.
  */
-#define SEGMENT_NAME "oauth1 2"
+#define SEGMENT_NAME "oauth1 3"
 
 /* Entries that one key may be in; the least recently used of them makes room. */
 #define WAYS 8
@@ -69,6 +69,7 @@ static const struct
 	[OAUTH1_TABLE_PAUSES] = {OAUTH1_PAUSES_SIZE, 128},
 	[OAUTH1_TABLE_LINES] = {OAUTH1_LINES_SIZE, 32},
 	[OAUTH1_TABLE_WINDOWS] = {OAUTH1_WINDOWS_SIZE, 32},
+	[OAUTH1_TABLE_WORKERS] = {OAUTH1_WORKERS_SIZE, 32},
 };
 
 /* Where the tables are in this session: shared, or its own, or not yet anywhere. */

@@ -24,10 +24,11 @@ typedef enum oauth1_table
 	OAUTH1_TABLE_CLOCKS,		/* work/clock.c */
 	OAUTH1_TABLE_PAUSES,		/* work/limits_pause.c */
 	OAUTH1_TABLE_LINES,			/* work/limits_line.c */
-	OAUTH1_TABLE_WINDOWS		/* work/limits_rate.c */
+	OAUTH1_TABLE_WINDOWS,		/* work/limits_rate.c */
+	OAUTH1_TABLE_WORKERS		/* work/worker_entry.c */
 } oauth1_table;
 
-#define OAUTH1_TABLES 5
+#define OAUTH1_TABLES 6
 
 /*
  * Octets of an entry, multiples of eight.  Whoever changes one, or what the
@@ -38,6 +39,7 @@ typedef enum oauth1_table
 #define OAUTH1_PAUSES_SIZE 8
 #define OAUTH1_LINES_SIZE 1024
 #define OAUTH1_WINDOWS_SIZE 2080
+#define OAUTH1_WORKERS_SIZE 40
 
 /* Names stand as digests, so that an entry has one size; the database is in it. */
 typedef struct oauth1_key
