@@ -14,6 +14,7 @@
 #include "ground/errors.h"
 #include "stored/destination.h"
 #include "stored/options.h"
+#include "stored/pause.h"
 #include "stored/placeholder.h"
 #include "stored/private_key.h"
 #include "stored/query.h"
@@ -487,6 +488,7 @@ oauth1_alter_consumer(PG_FUNCTION_ARGS)
 	check_row(&row);
 	provider = oauth1_provider_lock(text_of(&row, COLUMN_PROVIDER));
 	(void) oauth1_query_write(&update_consumer, row.values, row.nulls);
+	oauth1_pause_end(name);
 	check_templates(provider, name);
 	secrets = take_secrets(fcinfo);
 	oauth1_consumer_secrets_store(name, &secrets);

@@ -17,6 +17,7 @@
 #include "utils/jsonb.h"
 
 #include "stored/options.h"
+#include "stored/pause.h"
 #include "stored/placeholder.h"
 #include "stored/query.h"
 #include "stored/registry.h"
@@ -351,6 +352,7 @@ oauth1_alter_provider(PG_FUNCTION_ARGS)
 	reset_columns(&row, fcinfo);
 	check_provider(oauth1_provider_from_row(&row, CurrentMemoryContext));
 	(void) oauth1_query_write(&upsert_provider, row.values, row.nulls);
+	oauth1_pause_end_of_provider(name);
 	oauth1_notice_unbound_secrets(name, NULL);
 	oauth1_query_end(&query);
 	PG_RETURN_VOID();

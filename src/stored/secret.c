@@ -15,6 +15,7 @@
 #include "ground/errors.h"
 #include "outside/keyring.h"
 #include "stored/data_key.h"
+#include "stored/pause.h"
 #include "stored/query.h"
 #include "stored/secret.h"
 
@@ -111,6 +112,7 @@ oauth1_secret_store(const oauth1_secret_id *id, const char *destination, oa1_tex
 	/* Before asking for the key: a rotation must not drop it in between. */
 	(void) oauth1_query_write(&lock_for_store, NULL, NULL);
 	write_sealed(&upsert, id, oauth1_data_key_current(), destination, secret);
+	oauth1_pause_end(id->consumer);
 }
 
 oauth1_sealed *
