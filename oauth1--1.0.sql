@@ -1228,8 +1228,8 @@ COMMENT ON INDEX oauth1.queue_claim IS
 CREATE INDEX queue_order ON oauth1.queue (consumer, order_key, id) WHERE order_key IS NOT NULL;
 COMMENT ON INDEX oauth1.queue_order IS
     'calls that go one after the other';
-CREATE UNIQUE INDEX queue_dedupe ON oauth1.queue (consumer, dedupe_key)
-    WHERE dedupe_key IS NOT NULL;
+CREATE UNIQUE INDEX queue_dedupe ON oauth1.queue
+    (system_identifier, database, consumer, dedupe_key) WHERE dedupe_key IS NOT NULL;
 COMMENT ON INDEX oauth1.queue_dedupe IS
     'one call with a dedupe_key, until it has ended';
 
@@ -1250,6 +1250,34 @@ CREATE TABLE oauth1.consumer_pause (
     reason text NOT NULL);
 COMMENT ON TABLE oauth1.consumer_pause IS
     'consumers whose credential was refused again and again: their calls wait';
+
+-- Enqueueing
+
+CREATE FUNCTION oauth1.enqueue(
+    consumer text,
+    http_method text,
+    url text,
+    body_json jsonb DEFAULT NULL,
+    form jsonb DEFAULT NULL,
+    body text DEFAULT NULL,
+    body_bytes bytea DEFAULT NULL,
+    content_type text DEFAULT NULL,
+    files jsonb DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    run_at timestamptz DEFAULT now(),
+    max_attempts integer DEFAULT 5,
+    timeout_ms integer DEFAULT NULL,
+    idempotent boolean DEFAULT NULL,
+    dedupe_key text DEFAULT NULL,
+    order_key text DEFAULT NULL,
+    on_done regprocedure DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'oauth1_enqueue'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.enqueue(text, text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, timestamptz, integer, integer, boolean, text, text, regprocedure) IS
+    'has a signed call sent after COMMIT; returns its id';
 
 -- ---------------------------------------------------------------- privileges
 

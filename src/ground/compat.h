@@ -110,4 +110,18 @@ oauth1_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
 #endif
 }
 
+/* May the role execute the function?  16 has one function for the privileges of all objects. */
+#include "catalog/pg_proc.h"
+#include "utils/acl.h"
+
+static inline bool
+oauth1_may_execute(Oid function, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
 #endif							/* OAUTH1_COMPAT_H */

@@ -330,21 +330,39 @@ note_details(const oauth1_composition *composition, const oauth1_message *messag
 
 /* ---------------------------------------------------------------- putting it together */
 
+/* Base string, and what it is made of; sent is without the signature. */
+static oa1_text
+prepare(const oauth1_composition *composition, const oauth1_message *message,
+		const oa1_url *url, oauth1_pairs *sent, oa1_parameters *parameters)
+{
+	protocol_parameters(composition, message, sent);
+	check_names(url->query, sent, "query of the URL");
+	if (oauth1_message_is_form(message))
+		check_names(message->body, sent, "form");
+	collect_parameters(message, url, sent, parameters);
+	return base_string(message, url, parameters);
+}
+
+void
+oauth1_compose_check(const oauth1_composition *composition, const oauth1_message *message,
+					 const oa1_url *url)
+{
+	oa1_parameters parameters;
+	oauth1_pairs sent;
+
+	(void) prepare(composition, message, url, &sent, &parameters);
+	oa1_parameters_free(&parameters);
+}
+
 void
 oauth1_compose(const oauth1_composition *composition, const oauth1_message *message,
 			   const oa1_url *url, oauth1_request *request, oauth1_composition_details *details)
 {
 	oa1_buffer *signature = oauth1_secret_buffer(CurrentMemoryContext);
 	oa1_parameters parameters;
-	oa1_text	base;
 	oauth1_pairs sent;
+	oa1_text	base = prepare(composition, message, url, &sent, &parameters);
 
-	protocol_parameters(composition, message, &sent);
-	check_names(url->query, &sent, "query of the URL");
-	if (oauth1_message_is_form(message))
-		check_names(message->body, &sent, "form");
-	collect_parameters(message, url, &sent, &parameters);
-	base = base_string(message, url, &parameters);
 	oauth1_credential_sign(composition->credential, composition->token, base, signature);
 	if (details != NULL)
 		note_details(composition, message, url, &sent, &parameters, base, details);

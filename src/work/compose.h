@@ -68,4 +68,8 @@ extern void oauth1_compose(const oauth1_composition *composition, const oauth1_m
 						   const oa1_url *url, oauth1_request *request,
 						   oauth1_composition_details *details);
 
+/* Raises what oauth1_compose would raise of the message, and opens no secret for that. */
+extern void oauth1_compose_check(const oauth1_composition *composition,
+								 const oauth1_message *message, const oa1_url *url);
+
 #endif							/* OAUTH1_COMPOSE_H */

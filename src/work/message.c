@@ -163,25 +163,32 @@ with_params(oa1_text url, Jsonb *params)
 	return oauth1_url_with_pairs(url, &pairs);
 }
 
+void
+oauth1_message_init(oauth1_message *message, oa1_text http_method, oa1_text url)
+{
+	memset(message, 0, sizeof(*message));
+	message->http_method = upper_case(http_method);
+	message->url = without_fragment(url);
+	oauth1_pairs_init(&message->headers, 0);
+}
+
 /* url, params and headers, in whatever places; params and headers may be null. */
 static void
 set_head(oauth1_message *message, const char *http_method, FunctionCallInfo fcinfo,
 		 int url, int params, int headers)
 {
-	memset(message, 0, sizeof(*message));
-	message->http_method = upper_case((oa1_text) {http_method, strlen(http_method)});
-	message->url = without_fragment(oauth1_required_text(fcinfo, url, "url"));
+	oauth1_message_init(message, (oa1_text) {http_method, strlen(http_method)},
+						oauth1_required_text(fcinfo, url, "url"));
 	if (!PG_ARGISNULL(params))
 		message->url = with_params(message->url, PG_GETARG_JSONB_P(params));
-	oauth1_pairs_init(&message->headers, 0);
 	if (!PG_ARGISNULL(headers))
 		add_headers(message, PG_GETARG_JSONB_P(headers));
 }
 
 /* ---------------------------------------------------------------- body */
 
-static void
-set_body(oauth1_message *message, oa1_text body, const char *default_type)
+void
+oauth1_message_set_body(oauth1_message *message, oa1_text body, const char *default_type)
 {
 	message->body = body;
 	message->has_body = true;
@@ -214,7 +221,7 @@ oauth1_message_set_form(oauth1_message *message, const oauth1_pairs *form)
 	oauth1_buffer_init(&body, CurrentMemoryContext);
 	oauth1_append_pairs(&body, form, true);
 	oauth1_check_core(body.status, "form");
-	set_body(message, oa1_buffer_text(&body), FORM_TYPE);
+	oauth1_message_set_body(message, oa1_buffer_text(&body), FORM_TYPE);
 	if (!oauth1_message_is_form(message))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -237,7 +244,7 @@ set_json(oauth1_message *message, Jsonb *json)
 {
 	char	   *text = JsonbToCString(NULL, &json->root, VARSIZE(json));
 
-	set_body(message, oauth1_utf8_from_cstring(text), "application/json");
+	oauth1_message_set_body(message, oauth1_utf8_from_cstring(text), "application/json");
 }
 
 static oa1_text
@@ -316,11 +323,12 @@ oauth1_message_from_arguments(oauth1_message *message, const char *http_method,
 	else if (!PG_ARGISNULL(first + ARGUMENT_FORM))
 		set_form(message, PG_GETARG_JSONB_P(first + ARGUMENT_FORM));
 	else if (!PG_ARGISNULL(first + ARGUMENT_BODY))
-		set_body(message, oauth1_utf8_from_text(PG_GETARG_TEXT_PP(first + ARGUMENT_BODY)),
-				 "text/plain; charset=utf-8");
+		oauth1_message_set_body(message,
+								oauth1_utf8_from_text(PG_GETARG_TEXT_PP(first + ARGUMENT_BODY)),
+								"text/plain; charset=utf-8");
 	else if (!PG_ARGISNULL(first + ARGUMENT_BODY_BYTES))
-		set_body(message, bytes_argument(fcinfo, first + ARGUMENT_BODY_BYTES),
-				 "application/octet-stream");
+		oauth1_message_set_body(message, bytes_argument(fcinfo, first + ARGUMENT_BODY_BYTES),
+								"application/octet-stream");
 	check_head_is_alone(message);
 }
 
@@ -350,14 +358,12 @@ void
 oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request)
 {
 	bool		isnull;
+	Datum		method = required_attribute(request, REQUEST_METHOD, "http_method");
+	Datum		url = required_attribute(request, REQUEST_URL, "url");
 	Datum		value;
 
-	memset(message, 0, sizeof(*message));
-	value = required_attribute(request, REQUEST_METHOD, "http_method");
-	message->http_method = upper_case(oauth1_utf8_from_text(DatumGetTextPP(value)));
-	value = required_attribute(request, REQUEST_URL, "url");
-	message->url = without_fragment(oauth1_utf8_from_text(DatumGetTextPP(value)));
-	oauth1_pairs_init(&message->headers, 0);
+	oauth1_message_init(message, oauth1_utf8_from_text(DatumGetTextPP(method)),
+						oauth1_utf8_from_text(DatumGetTextPP(url)));
 	value = GetAttributeByNum(request, REQUEST_HEADERS, &isnull);
 	if (!isnull)
 		add_headers(message, DatumGetJsonbP(value));
@@ -369,19 +375,21 @@ oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request)
 	{
 		bytea	   *bytes = DatumGetByteaPP(value);
 
-		set_body(message, (oa1_text) {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)},
-				 "application/octet-stream");
+		oauth1_message_set_body(message,
+								(oa1_text) {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)},
+								"application/octet-stream");
 	}
 	check_head_is_alone(message);
 }
 
-/* The octets of the body, with what a source makes of it. */
-static bytea *
-body_bytes(const oauth1_message *message)
+bytea *
+oauth1_message_body_bytes(const oauth1_message *message)
 {
 	oauth1_body_source *source = message->source;
 	bytea	   *bytes;
 
+	if (!message->has_body)
+		return NULL;
 	if (source == NULL)
 		return cstring_to_text_with_len(message->body.data, message->body.length);
 	if (source->length > MaxAllocSize - VARHDRSZ)
@@ -417,6 +425,6 @@ oauth1_message_to_request(const oauth1_message *message, FunctionCallInfo fcinfo
 			PointerGetDatum(oauth1_text_from_utf8(message->content_type));
 	nulls[REQUEST_BODY - 1] = !message->has_body;
 	if (message->has_body)
-		values[REQUEST_BODY - 1] = PointerGetDatum(body_bytes(message));
+		values[REQUEST_BODY - 1] = PointerGetDatum(oauth1_message_body_bytes(message));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }

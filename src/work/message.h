@@ -42,6 +42,16 @@ extern void oauth1_message_without_body(oauth1_message *message, const char *htt
 extern void oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request);
 extern Datum oauth1_message_to_request(const oauth1_message *message, FunctionCallInfo fcinfo);
 
+/* A message of a method, in any case, and a URL, whose fragment is left out; nothing else yet. */
+extern void oauth1_message_init(oauth1_message *message, oa1_text http_method, oa1_text url);
+
+/* Sets the body, and the type unless there is one. */
+extern void oauth1_message_set_body(oauth1_message *message, oa1_text body,
+									const char *default_type);
+
+/* The octets of the body, with what a source makes of it; NULL: there is none. */
+extern bytea *oauth1_message_body_bytes(const oauth1_message *message);
+
 /* A form body from pairs, percent-encoded, as the token requests send them. */
 extern void oauth1_message_set_form(oauth1_message *message, const oauth1_pairs *form);
 

@@ -196,6 +196,18 @@ RETURNS TABLE (step integer, name text, value text);
 CREATE FUNCTION oauth1.check_consumer(name text)
 RETURNS TABLE (item text, ok boolean, detail text);
 
+-- The queue
+CREATE FUNCTION oauth1.enqueue(
+    consumer text, http_method text, url text, body_json jsonb DEFAULT NULL,
+    form jsonb DEFAULT NULL, body text DEFAULT NULL, body_bytes bytea DEFAULT NULL,
+    content_type text DEFAULT NULL, files jsonb DEFAULT NULL, params jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    token text DEFAULT coalesce(current_setting('oauth1.token', true), 'default'),
+    run_at timestamptz DEFAULT now(), max_attempts integer DEFAULT 5,
+    timeout_ms integer DEFAULT NULL, idempotent boolean DEFAULT NULL,
+    dedupe_key text DEFAULT NULL, order_key text DEFAULT NULL, on_done regprocedure DEFAULT NULL)
+RETURNS bigint;
+
 -- Not for PUBLIC; all other functions are. Arguments do not matter here.
 REVOKE ALL ON FUNCTION
     oauth1.create_provider(), oauth1.alter_provider(), oauth1.drop_provider(),
