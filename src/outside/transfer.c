@@ -15,6 +15,7 @@
 
 #include "utils/memutils.h"
 
+#include "ground/fault.h"
 #include "outside/transfer_private.h"
 #include "outside/transfer_sockets.h"
 #include "outside/transfer_wait.h"
@@ -284,13 +285,41 @@ finish_done(void)
 	return count;
 }
 
+/*
+ * The points of fault.h that no callback tells of, seen from what libcurl waits for:
+ * E, the connection is there and not used yet (with TLS alone there is such a
+ * moment); G, some of the request is still to be sent; H, only an answer is missing.
+ */
+#ifdef OAUTH1_FAULTS
+static void
+pass_points(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &in_flight)
+	{
+		const oauth1_exchange *exchange = dlist_container(oauth1_exchange, node, iter.cur);
+
+		if (exchange->stage == OAUTH1_STAGE_SEND)
+			OAUTH1_FAULT(oauth1_sockets_wants_to_write(exchange->socket) ? "G" : "H");
+		else if (!exchange->sent &&
+				 oauth1_sockets_got_connected(exchange->socket, exchange->socket_birth))
+			OAUTH1_FAULT("E");
+	}
+}
+#else
+#define pass_points() ((void) 0)
+#endif
+
 void
 oauth1_transfer_drive(int64 until)
 {
 	make_up_for_neglect();
 	do
+	{
+		pass_points();
 		oauth1_wait_once(until);
-	while (finish_done() == 0 && oauth1_monotonic_us() < until);
+	} while (finish_done() == 0 && oauth1_monotonic_us() < until);
 	attended = oauth1_monotonic_us();
 }
 
@@ -302,8 +331,10 @@ oauth1_transfer_wait(int64 until)
 	oauth1_wait_prepare();
 	make_up_for_neglect();
 	do
+	{
+		pass_points();
 		latch_set = oauth1_wait_once(until);
-	while (finish_done() == 0 && !latch_set && oauth1_monotonic_us() < until);
+	} while (finish_done() == 0 && !latch_set && oauth1_monotonic_us() < until);
 	attended = oauth1_monotonic_us();
 }
 

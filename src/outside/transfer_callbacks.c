@@ -18,6 +18,7 @@
 
 #include <arpa/inet.h>
 
+#include "ground/fault.h"
 #include "ground/settings.h"
 #include "outside/address.h"
 #include "outside/transfer_private.h"
@@ -155,6 +156,7 @@ before_sending(void *argument, char *remote_ip, char *local_ip, int remote_port,
 	strlcpy(exchange->address, remote_ip, sizeof(exchange->address));
 	if (exchange->began != NULL)
 		exchange->began(exchange->argument, exchange->sent_at);
+	OAUTH1_FAULT_IN_CALLBACK("F");
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -231,7 +233,10 @@ begin_response(oauth1_exchange *exchange, const char *line, size_t length)
 	}
 	exchange->status = status >= 200 ? status : 0;
 	if (exchange->status != 0)
+	{
 		exchange->stage = OAUTH1_STAGE_ANSWER;
+		OAUTH1_FAULT_IN_CALLBACK("I");
+	}
 	exchange->in_head = true;
 	oa1_buffer_reset(&exchange->head);
 	return true;
@@ -341,6 +346,7 @@ body_came(char *data, size_t size, size_t count, void *argument)
 		return 0;
 	kept = exchange->decoder != NULL ? decode_octets(exchange, data, length) :
 		keep_octets(exchange, &exchange->body, data, length);
+	OAUTH1_FAULT_IN_CALLBACK("J");
 	return kept ? length : 0;
 }
 

@@ -303,6 +303,14 @@ oauth1_sockets_got_connected(int fd, uint32_t birth)
 		table.entries[fd].connected;
 }
 
+#ifdef OAUTH1_FAULTS
+bool
+oauth1_sockets_wants_to_write(int fd)
+{
+	return fd >= 0 && fd < table.size && (table.entries[fd].wanted & EPOLLOUT) != 0;
+}
+#endif
+
 int
 oauth1_sockets_open_count(void)
 {

@@ -55,6 +55,11 @@ extern int	oauth1_sockets_wanted_count(void);
 extern uint32_t oauth1_sockets_last_birth(void);
 extern bool oauth1_sockets_got_connected(int fd, uint32_t birth);
 
+/* For fault.h: has libcurl something to send there that it could not yet? */
+#ifdef OAUTH1_FAULTS
+extern bool oauth1_sockets_wants_to_write(int fd);
+#endif
+
 /*
  * Makes every idle connection that has something to say dead for libcurl.  Does
  * not wait, never throws.
