@@ -1225,9 +1225,11 @@ COMMENT ON INDEX oauth1.queue_due IS
 CREATE INDEX queue_claim ON oauth1.queue (claim, id) WHERE claim IS NOT NULL;
 COMMENT ON INDEX oauth1.queue_claim IS
     'what is being sent, and what was when its sender died';
-CREATE INDEX queue_order ON oauth1.queue (consumer, order_key, id) WHERE order_key IS NOT NULL;
+CREATE INDEX queue_order ON oauth1.queue
+    (system_identifier, database, consumer, order_key, (claim IS NULL), id)
+    WHERE order_key IS NOT NULL;
 COMMENT ON INDEX oauth1.queue_order IS
-    'calls that go one after the other';
+    'calls that go one after the other: the first of a key is the running one, else the earliest';
 CREATE UNIQUE INDEX queue_dedupe ON oauth1.queue
     (system_identifier, database, consumer, dedupe_key) WHERE dedupe_key IS NOT NULL;
 COMMENT ON INDEX oauth1.queue_dedupe IS

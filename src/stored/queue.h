@@ -9,7 +9,8 @@
  * lives (claim.h).
  *
  * Every function runs in the caller's transaction, as the extension's owner, and
- * leaves committing to the caller.
+ * leaves committing to the caller.  That transaction is READ COMMITTED: under a
+ * snapshot of its own it would fail where others have claimed or recorded since.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -38,13 +39,6 @@ typedef struct oauth1_queue_lane
 	TimestampTz paused_until;	/* oauth1.consumer_pause; 0: not paused */
 } oauth1_queue_lane;
 
-/*
- * The consumers that have pending calls of this very database (not of the one it
- * was copied from), due or not, in the current memory context.  Costs by the
- * number of consumers, not of calls.
- */
-extern oauth1_queue_lane *oauth1_queue_lanes(int *count);
-
 /* ---------------------------------------------------------------- claiming */
 
 /* Up to count calls of a consumer, of those that come after a position (all zeros: all). */
@@ -54,7 +48,21 @@ typedef struct oauth1_queue_wish
 	int			count;
 	oauth1_queue_position after;
 	bool		keyed;			/* an idempotency key will go out with them */
+
+	/* Set by oauth1_queue_claim. */
+	oauth1_queue_position reached;	/* nothing up to here is left for the next wish */
+	bool		more;			/* there may be due calls after it */
 } oauth1_queue_wish;
+
+/*
+ * The consumers that have pending calls of this very database (not of the one it
+ * was copied from), due or not, in the current memory context.  Of those known,
+ * only calls after their position are looked at: what was claimed before it stays
+ * in the index until it is vacuumed.  Costs by the number of consumers, not of
+ * calls.
+ */
+extern oauth1_queue_lane *oauth1_queue_lanes(const oauth1_queue_wish *known, int known_count,
+											 int *count);
 
 /* A call with its order_key, the next of which may be due. */
 typedef struct oauth1_queue_chain
@@ -88,18 +96,22 @@ typedef struct oauth1_claimed
 } oauth1_claimed;
 
 /*
- * Claims calls that are due, for a claim number: those wished for, in the order of
- * due and id, and the first of each chain.  A call with an order_key is passed
- * over while an earlier one of the same consumer and key has not ended, or any is
- * running; also where somebody else is claiming such calls at this moment
- * (*ordered is then false: look again).  What others have locked is passed over.
- * Stops before the bodies of the whole would exceed max_octets, but takes one call
- * in any case.  Returns them in memory's context, *count of them, in the wishes'
- * order, each consumer's by position.
+ * Claims calls that are due, for a claim number: the first of each chain, then
+ * those wished for, in the order of due and id.  A call with an order_key is
+ * passed over while an earlier one of the same consumer and key has not ended, or
+ * any is running; who ends that one names the chain.  So it is where somebody else
+ * is claiming such calls at this moment, or where a chain's call has no room in
+ * max_octets: *ordered is then false, and the same chains are to be asked for
+ * again.  What others have locked is passed over; whether they let it go pending
+ * is seen by who looks from the beginning again.  Stops before the sizes of the
+ * whole would exceed max_octets, but takes one call in any case.  Returns them in
+ * memory's context, *count of them, the chains' first, then in the wishes' order,
+ * each consumer's by position.
  *
- * 55000 where a table of the queue has a trigger or a rule that is not ours.
+ * Costs by the calls claimed and passed over, not by those that wait.  55000 where
+ * a table of the queue has a trigger or a rule that is not ours.
  */
-extern oauth1_claimed *oauth1_queue_claim(int64 claim_number, const oauth1_queue_wish *wishes,
+extern oauth1_claimed *oauth1_queue_claim(int64 claim_number, oauth1_queue_wish *wishes,
 										  int wish_count, const oauth1_queue_chain *chains,
 										  int chain_count, size_t max_octets,
 										  MemoryContext memory, int *count, bool *ordered);
@@ -125,15 +137,16 @@ typedef struct oauth1_record
 	oauth1_call_state state;
 	TimestampTz due;			/* of PENDING: when */
 
-	bool		attempted;		/* else it is given back as if it had not been claimed */
+	bool		attempted;		/* else no attempt is kept; PENDING: as if never claimed */
 	int			n;				/* of the attempt, from 1 */
 	TimestampTz started_at;
-	double		elapsed_ms;
+	double		elapsed_ms;		/* negative: not known */
 	int			status;			/* 0: none came */
 	const char *sqlstate;		/* NULL: it was answered */
 	const char *error;			/* NULL: none */
 	bool		sent;
 
+	/* What call_result gives: the row's columns of a response are this, or null. */
 	bool		has_response;
 	Datum		response[OAUTH1_RECORD_COLUMNS];
 	bool		response_null[OAUTH1_RECORD_COLUMNS];
@@ -151,20 +164,31 @@ extern int	oauth1_queue_record(int64 claim_number, const oauth1_record *const *r
 
 /* ---------------------------------------------------------------- the dead */
 
+/* Calls that were claimed by the dead and have ended by that. */
+typedef struct oauth1_queue_ended
+{
+	int			count;
+	int64	   *ids;
+	oauth1_call_state *states;
+} oauth1_queue_ended;
+
 /*
  * Gives a true state to what a process had claimed that lives no more: pending
- * again where the call may be repeated and has attempts left, else uncertain.
- * The attempt is kept, with how it ended.  Looks at every claim number but own
- * whose lock can be had.  Returns how many calls it was.
+ * again where the call may be repeated and has attempts left, failed where it may
+ * be and has none, else uncertain.  The attempt is kept, with how it ended.  Looks
+ * at every claim number but own (0: none) whose lock can be had.  Returns how many
+ * calls it was; *ended has those that are not pending, in the current memory
+ * context.
  */
-extern int	oauth1_queue_recover(int64 own_claim_number);
+extern int	oauth1_queue_recover(int64 own_claim_number, oauth1_queue_ended *ended);
 
 /* ---------------------------------------------------------------- retention */
 
 /*
- * Deletes up to count calls that ended before that time, of those with an id
- * above *after, oldest first; *after is moved on, and set to 0 where the end was
- * reached.  Returns how many it deleted.
+ * Looks at up to count calls with an id above *after, oldest first, and deletes
+ * those that ended before that time and whose on_done has run.  *after is moved
+ * on, and set to 0 where the end was reached: the last call, or one that was
+ * created no earlier than that time.  Returns how many it deleted.
  */
 extern int	oauth1_queue_purge(TimestampTz before, int count, int64 *after);
 

@@ -3,36 +3,23 @@
  *	  The places of max_concurrency: locks of the server's lock manager, so that
  *	  those of a session that ends come free at once and to the exact number.
  *
- * A place is an advisory lock tag with the lock method that tables and rows
- * have.  pg_advisory_unlock_all() and DISCARD ALL give back what was taken with
- * the users' method, and no function of SQL reaches these.  Standbys allow any
- * mode of such a tag.  They are session locks: with them a place can be held
- * from one transaction to the next, and an abort gives it back.
+ * They are session locks: with them a place can be held from one transaction to
+ * the next, and an abort gives it back.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "storage/lock.h"
-
-#include "ground/compat.h"
+#include "ground/session_lock.h"
 #include "work/limits_private.h"
 
 static LOCKTAG
 tag_of(const oauth1_key *group, int number)
 {
-	LOCKTAG		tag = {
-		.locktag_field1 = MyDatabaseId,
-		.locktag_field4 = (uint16) number,
-		.locktag_type = LOCKTAG_ADVISORY,
-		.locktag_lockmethodid = DEFAULT_LOCKMETHOD,
-	};
+	uint32		digest[2];
 
-	memcpy(&tag.locktag_field2, group->digest, sizeof(tag.locktag_field2));
-	memcpy(&tag.locktag_field3, group->digest + sizeof(tag.locktag_field2),
-		   sizeof(tag.locktag_field3));
-	return tag;
+	memcpy(digest, group->digest, sizeof(digest));
+	return oauth1_session_lock_tag((uint16) number, digest[0], digest[1]);
 }
 
 int
@@ -42,9 +29,7 @@ oauth1_place_take(const oauth1_key *group, int places)
 	{
 		LOCKTAG		tag = tag_of(group, number);
 
-		/* The lock manager would let one session have a place twice. */
-		if (!oauth1_lock_held_by_me(&tag, ExclusiveLock) &&
-			LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_OK)
+		if (oauth1_session_lock_take(&tag))
 			return number;
 	}
 	return 0;
@@ -55,6 +40,5 @@ oauth1_place_give(const oauth1_key *group, int number)
 {
 	LOCKTAG		tag = tag_of(group, number);
 
-	if (oauth1_lock_held_by_me(&tag, ExclusiveLock))
-		LockRelease(&tag, ExclusiveLock, true);
+	oauth1_session_lock_give(&tag);
 }

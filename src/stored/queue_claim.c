@@ -1,0 +1,443 @@
+/*
+ * queue_claim.c
+ *	  Taking calls that are due.
+ *
+ * One lap is two or three statements, whatever the number of calls: the rows of
+ * oauth1.queue that come next are locked; of calls with an order_key, the first of
+ * each key is found; what was chosen is marked, and read whole.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "stored/claim.h"
+#include "stored/queue_private.h"
+
+/* A row that is locked and could be claimed. */
+typedef struct candidate
+{
+	int64		id;				/* 0: none */
+	int			wish;			/* which one it is for */
+	int			size;
+	oauth1_queue_position position;
+	int			chain;			/* which one it belongs to; -1: none */
+} candidate;
+
+/* Calls of one consumer and order_key; first is found once the lock is had. */
+typedef struct chain
+{
+	const char *consumer;
+	char	   *order_key;
+	bool		keyed;
+	candidate	first;			/* to be claimed */
+	bool		done;			/* chosen, or not to be had */
+} chain;
+
+/* A lap: what it was asked for, what it found, what it chose. */
+typedef struct lap
+{
+	oauth1_queue_wish *wishes;
+	int			wish_count;
+	Datum		now;			/* what is due is due then */
+	candidate  *candidates;		/* by wish, then by position */
+	int			candidate_count;
+	chain	   *chains;			/* those asked for, then those of candidates */
+	int			asked_chains;
+	int			chain_count;
+	bool		ordered;		/* nobody else claims calls with an order_key */
+	Datum	   *ids;			/* chosen */
+	Datum	   *keyed;
+	int			count;
+	size_t		octets;			/* of what is chosen */
+	size_t		max_octets;
+	bool		full;
+} lap;
+
+/* ---------------------------------------------------------------- what comes next */
+
+/*
+ * A row that somebody updated since this statement's snapshot is looked at again
+ * as it is now when it is locked; claim IS NULL is in the plan for that, though
+ * the index implies it.
+ */
+static oauth1_statement lock_next = {
+	.sql = "SELECT w.n::integer - 1, q.id, q.due, q.size, q.order_key "
+	"FROM unnest($4, $5, $6, $7) WITH ORDINALITY AS w(consumer, count, due, id, n), "
+	"LATERAL (SELECT q.id, q.due, q.size, q.order_key FROM oauth1.queue q "
+	"WHERE q.system_identifier = $1 AND q.database = $2 AND q.claim IS NULL "
+	"AND q.consumer = w.consumer AND q.due <= $3 AND (q.due, q.id) > (w.due, w.id) "
+	"ORDER BY q.due, q.id LIMIT w.count FOR UPDATE SKIP LOCKED) q",
+	.nargs = 7,
+	.types = {INT8OID, OIDOID, TIMESTAMPTZOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID,
+	INT8ARRAYOID},
+};
+
+static void
+put_wishes(Datum *values, const oauth1_queue_wish *wishes, int count)
+{
+	Datum	   *consumers = palloc(sizeof(Datum) * count);
+	Datum	   *counts = palloc(sizeof(Datum) * count);
+	Datum	   *dues = palloc(sizeof(Datum) * count);
+	Datum	   *ids = palloc(sizeof(Datum) * count);
+
+	for (int i = 0; i < count; i++)
+	{
+		consumers[i] = CStringGetTextDatum(wishes[i].consumer);
+		counts[i] = Int32GetDatum(wishes[i].count);
+		dues[i] = TimestampTzGetDatum(wishes[i].after.due);
+		ids[i] = Int64GetDatum(wishes[i].after.id);
+	}
+	values[0] = oauth1_queue_array(TEXTOID, consumers, NULL, count);
+	values[1] = oauth1_queue_array(INT4OID, counts, NULL, count);
+	values[2] = oauth1_queue_array(TIMESTAMPTZOID, dues, NULL, count);
+	values[3] = oauth1_queue_array(INT8OID, ids, NULL, count);
+}
+
+/* The number of the chain, which is added where it is new. */
+static int
+chain_of(lap *lap, const char *consumer, char *order_key, bool keyed)
+{
+	for (int i = 0; i < lap->chain_count; i++)
+		if (strcmp(lap->chains[i].order_key, order_key) == 0 &&
+			strcmp(lap->chains[i].consumer, consumer) == 0)
+			return i;
+	lap->chains[lap->chain_count] = (chain) {
+		.consumer = consumer, .order_key = order_key, .keyed = keyed
+	};
+	return lap->chain_count++;
+}
+
+static void
+read_candidate(lap *lap, candidate *next, uint64 row)
+{
+	const oauth1_queue_wish *wish;
+	char	   *order_key = oauth1_column_cstring(row, 5, CurrentMemoryContext);
+
+	next->wish = DatumGetInt32(oauth1_queue_value(row, 1));
+	next->id = DatumGetInt64(oauth1_queue_value(row, 2));
+	next->position.id = next->id;
+	next->position.due = DatumGetTimestampTz(oauth1_queue_value(row, 3));
+	next->size = DatumGetInt32(oauth1_queue_value(row, 4));
+	wish = &lap->wishes[next->wish];
+	next->chain = order_key ? chain_of(lap, wish->consumer, order_key, wish->keyed) : -1;
+}
+
+static int
+by_wish_and_position(const void *left, const void *right)
+{
+	const candidate *a = left;
+	const candidate *b = right;
+
+	if (a->wish != b->wish)
+		return a->wish < b->wish ? -1 : 1;
+	if (a->position.due != b->position.due)
+		return a->position.due < b->position.due ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static void
+find_candidates(lap *lap)
+{
+	Datum		values[7];
+
+	if (lap->wish_count > 0)
+	{
+		values[0] = oauth1_queue_system_identifier();
+		values[1] = oauth1_queue_database();
+		values[2] = lap->now;
+		put_wishes(values + 3, lap->wishes, lap->wish_count);
+		lap->candidate_count = (int) oauth1_query_write(&lock_next, values, NULL);
+	}
+	lap->candidates = palloc(sizeof(candidate) * Max(lap->candidate_count, 1));
+	lap->chains = repalloc(lap->chains,
+						   sizeof(chain) * Max(lap->chain_count + lap->candidate_count, 1));
+	for (int i = 0; i < lap->candidate_count; i++)
+		read_candidate(lap, &lap->candidates[i], i);
+	/* They come so, in all likelihood; a plan owes it to nobody. */
+	qsort(lap->candidates, lap->candidate_count, sizeof(candidate), by_wish_and_position);
+}
+
+/* ---------------------------------------------------------------- order */
+
+/*
+ * The first of each key, in the order of queue_order: the running one, else the
+ * earliest.  Locked where it can be claimed now.
+ */
+static oauth1_statement lock_first = {
+	.sql = "SELECT c.n::integer - 1, q.id, q.due, q.size "
+	"FROM unnest($4, $5) WITH ORDINALITY AS c(consumer, order_key, n), "
+	"LATERAL (SELECT f.id FROM oauth1.queue f "
+	"WHERE f.system_identifier = $1 AND f.database = $2 AND f.consumer = c.consumer "
+	"AND f.order_key = c.order_key ORDER BY (f.claim IS NULL), f.id LIMIT 1) f, "
+	"LATERAL (SELECT q.id, q.due, q.size FROM oauth1.queue q "
+	"WHERE q.id = f.id AND q.claim IS NULL AND q.due <= $3 FOR UPDATE SKIP LOCKED) q",
+	.nargs = 5,
+	.types = {INT8OID, OIDOID, TIMESTAMPTZOID, TEXTARRAYOID, TEXTARRAYOID},
+};
+
+static void
+read_firsts(lap *lap, uint64 rows)
+{
+	for (uint64 row = 0; row < rows; row++)
+	{
+		chain	   *chain = &lap->chains[DatumGetInt32(oauth1_queue_value(row, 1))];
+
+		chain->first.id = DatumGetInt64(oauth1_queue_value(row, 2));
+		chain->first.position.id = chain->first.id;
+		chain->first.position.due = DatumGetTimestampTz(oauth1_queue_value(row, 3));
+		chain->first.size = DatumGetInt32(oauth1_queue_value(row, 4));
+		chain->first.chain = -1;
+	}
+}
+
+/*
+ * A call that is enqueued early and committed late can come before one that is
+ * running.  Two processes, one of which does not see yet what the other claims,
+ * would then each find a first one.  So one at a time looks, from before its
+ * snapshot until its claim is committed.
+ */
+static void
+find_firsts(lap *lap)
+{
+	Datum	   *consumers;
+	Datum	   *order_keys;
+
+	if (lap->chain_count == 0 || !oauth1_claim_lock_ordered())
+		return;
+	lap->ordered = true;
+	consumers = palloc(sizeof(Datum) * lap->chain_count);
+	order_keys = palloc(sizeof(Datum) * lap->chain_count);
+	for (int i = 0; i < lap->chain_count; i++)
+	{
+		consumers[i] = CStringGetTextDatum(lap->chains[i].consumer);
+		order_keys[i] = CStringGetTextDatum(lap->chains[i].order_key);
+	}
+	read_firsts(lap, oauth1_query_write(&lock_first, (Datum[]) {
+		oauth1_queue_system_identifier(), oauth1_queue_database(), lap->now,
+		oauth1_queue_array(TEXTOID, consumers, NULL, lap->chain_count),
+		oauth1_queue_array(TEXTOID, order_keys, NULL, lap->chain_count)
+	}, NULL));
+}
+
+/* ---------------------------------------------------------------- choosing */
+
+/* Takes it; false where there is no room for it. */
+static bool
+choose(lap *lap, const candidate *candidate, bool keyed)
+{
+	if (lap->full || (lap->count > 0 && candidate->size > lap->max_octets - lap->octets))
+	{
+		lap->full = true;
+		return false;
+	}
+	lap->octets += Min((size_t) candidate->size, lap->max_octets - lap->octets);
+	lap->ids[lap->count] = Int64GetDatum(candidate->id);
+	lap->keyed[lap->count] = BoolGetDatum(keyed);
+	lap->count++;
+	return true;
+}
+
+/* The first of a chain, once; false where it is to be looked for again. */
+static bool
+choose_first(lap *lap, chain *chain)
+{
+	if (!lap->ordered)
+		return false;
+	if (!chain->done && chain->first.id != 0 && !choose(lap, &chain->first, chain->keyed))
+		return false;
+	chain->done = true;
+	return true;
+}
+
+static void
+choose_all(lap *lap, bool *ordered)
+{
+	*ordered = true;
+	for (int i = 0; i < lap->asked_chains; i++)
+		*ordered = choose_first(lap, &lap->chains[i]) && *ordered;
+
+	for (int i = 0; i < lap->wish_count; i++)
+	{
+		lap->wishes[i].reached = lap->wishes[i].after;
+		lap->wishes[i].more = false;
+	}
+	for (int i = 0; i < lap->candidate_count; i++)
+	{
+		const candidate *next = &lap->candidates[i];
+		oauth1_queue_wish *wish = &lap->wishes[next->wish];
+		bool		passed = next->chain < 0
+			? choose(lap, next, wish->keyed)
+			: choose_first(lap, &lap->chains[next->chain]);
+
+		/* What is left over stops the wish's position for good, not the wish. */
+		if (!passed)
+		{
+			wish->more = true;
+			*ordered = *ordered && (next->chain < 0 || lap->full);
+		}
+		else if (!wish->more)
+			wish->reached = next->position;
+	}
+}
+
+/* A wish that was fulfilled can have more. */
+static void
+note_more(lap *lap)
+{
+	int			found = 0;
+
+	for (int i = 0; i < lap->candidate_count; i++)
+	{
+		const candidate *next = &lap->candidates[i];
+		oauth1_queue_wish *wish = &lap->wishes[next->wish];
+
+		found = i > 0 && next[-1].wish == next->wish ? found + 1 : 1;
+		if (found == wish->count)
+			wish->more = true;
+	}
+}
+
+/* ---------------------------------------------------------------- taking */
+
+/* The rows of oauth1.queue are locked by what came before. */
+static oauth1_statement take = {
+	.sql = "UPDATE oauth1.queue q SET claim = $1, claimed_at = $2, keyed = k.keyed "
+	"FROM unnest($3, $4) WITH ORDINALITY AS k(id, keyed, n), oauth1.call c "
+	"WHERE q.id = k.id AND c.id = k.id "
+	"RETURNING k.n::integer - 1, q.id, q.due, c.consumer, c.token, c.http_method, c.url, "
+	"c.headers, c.content_type, c.body, c.timeout_ms, cardinality(c.attempts), c.max_attempts, "
+	"c.idempotent, q.keyed, c.idempotency_key, c.order_key, c.enqueued_by, c.enqueued_by_name",
+	.nargs = 4,
+	.types = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, BOOLARRAYOID},
+};
+
+enum
+{
+	TAKEN_N = 1,
+	TAKEN_ID,
+	TAKEN_DUE,
+	TAKEN_CONSUMER,
+	TAKEN_TOKEN,
+	TAKEN_HTTP_METHOD,
+	TAKEN_URL,
+	TAKEN_HEADERS,
+	TAKEN_CONTENT_TYPE,
+	TAKEN_BODY,
+	TAKEN_TIMEOUT_MS,
+	TAKEN_ATTEMPTS,
+	TAKEN_MAX_ATTEMPTS,
+	TAKEN_IDEMPOTENT,
+	TAKEN_KEYED,
+	TAKEN_IDEMPOTENCY_KEY,
+	TAKEN_ORDER_KEY,
+	TAKEN_ENQUEUED_BY,
+	TAKEN_ENQUEUED_BY_NAME
+};
+
+static void
+read_request(oauth1_claimed *call, uint64 row, MemoryContext memory)
+{
+	bool		isnull;
+
+	call->consumer = oauth1_column_cstring(row, TAKEN_CONSUMER, memory);
+	call->token = oauth1_column_cstring(row, TAKEN_TOKEN, memory);
+	call->http_method = oauth1_column_cstring(row, TAKEN_HTTP_METHOD, memory);
+	call->url = oauth1_column_cstring(row, TAKEN_URL, memory);
+	call->headers = (Jsonb *)
+		DatumGetPointer(oauth1_column_datum(row, TAKEN_HEADERS, memory, &isnull));
+	call->content_type = oauth1_column_cstring(row, TAKEN_CONTENT_TYPE, memory);
+	call->body = (bytea *)
+		DatumGetPointer(oauth1_column_datum(row, TAKEN_BODY, memory, &isnull));
+	/* Null comes as 0. */
+	call->timeout_ms = DatumGetInt32(oauth1_queue_value(row, TAKEN_TIMEOUT_MS));
+}
+
+static void
+read_claimed(oauth1_claimed *call, uint64 row, MemoryContext memory)
+{
+	bool		isnull;
+
+	read_request(call, row, memory);
+	call->id = DatumGetInt64(oauth1_queue_value(row, TAKEN_ID));
+	call->position.id = call->id;
+	call->position.due = DatumGetTimestampTz(oauth1_queue_value(row, TAKEN_DUE));
+	call->attempts = DatumGetInt32(oauth1_queue_value(row, TAKEN_ATTEMPTS));
+	call->max_attempts = DatumGetInt32(oauth1_queue_value(row, TAKEN_MAX_ATTEMPTS));
+	call->idempotent = DatumGetBool(oauth1_queue_value(row, TAKEN_IDEMPOTENT));
+	call->keyed = DatumGetBool(oauth1_queue_value(row, TAKEN_KEYED));
+	call->idempotency_key = *DatumGetUUIDP(oauth1_column_datum(row, TAKEN_IDEMPOTENCY_KEY,
+															   CurrentMemoryContext, &isnull));
+	call->order_key = oauth1_column_cstring(row, TAKEN_ORDER_KEY, memory);
+	call->role = DatumGetObjectId(oauth1_queue_value(row, TAKEN_ENQUEUED_BY));
+	call->role_name = oauth1_column_cstring(row, TAKEN_ENQUEUED_BY_NAME, memory);
+}
+
+static oauth1_claimed *
+take_chosen(lap *lap, int64 claim_number, MemoryContext memory, int *count)
+{
+	oauth1_claimed *calls = MemoryContextAllocZero(memory, sizeof(*calls) * Max(lap->count, 1));
+	uint64		rows;
+
+	*count = lap->count;
+	if (lap->count == 0)
+		return calls;
+	rows = oauth1_query_write(&take, (Datum[]) {
+		Int64GetDatum(claim_number), lap->now,
+		oauth1_queue_array(INT8OID, lap->ids, NULL, lap->count),
+		oauth1_queue_array(BOOLOID, lap->keyed, NULL, lap->count)
+	}, NULL);
+	if (rows != lap->count)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a row of \"oauth1.queue\" has no row in \"oauth1.call\""),
+				 errhint("Delete rows of \"oauth1.queue\" whose id is not in \"oauth1.call\".")));
+	for (uint64 row = 0; row < rows; row++)
+		read_claimed(&calls[DatumGetInt32(oauth1_queue_value(row, TAKEN_N))], row, memory);
+	return calls;
+}
+
+/* ---------------------------------------------------------------- the lap */
+
+static void
+init_lap(lap *lap, oauth1_queue_wish *wishes, int wish_count,
+		 const oauth1_queue_chain *chains, int chain_count, size_t max_octets)
+{
+	*lap = (struct lap) {
+		.wishes = wishes,
+		.wish_count = wish_count,
+		.now = TimestampTzGetDatum(GetCurrentTimestamp()),
+		.chains = palloc(sizeof(chain) * Max(chain_count, 1)),
+		.max_octets = max_octets,
+	};
+	for (int i = 0; i < chain_count; i++)
+		(void) chain_of(lap, chains[i].consumer, pstrdup(chains[i].order_key), chains[i].keyed);
+	lap->asked_chains = lap->chain_count;
+}
+
+oauth1_claimed *
+oauth1_queue_claim(int64 claim_number, oauth1_queue_wish *wishes, int wish_count,
+				   const oauth1_queue_chain *chains, int chain_count, size_t max_octets,
+				   MemoryContext memory, int *count, bool *ordered)
+{
+	oauth1_query query;
+	oauth1_claimed *calls;
+	lap			lap;
+
+	oauth1_queue_check_tables();
+	oauth1_queue_begin(&query);
+	init_lap(&lap, wishes, wish_count, chains, chain_count, max_octets);
+	find_candidates(&lap);
+	find_firsts(&lap);
+	lap.ids = palloc(sizeof(Datum) * (lap.candidate_count + lap.chain_count + 1));
+	lap.keyed = palloc(sizeof(Datum) * (lap.candidate_count + lap.chain_count + 1));
+	choose_all(&lap, ordered);
+	note_more(&lap);
+	calls = take_chosen(&lap, claim_number, memory, count);
+	oauth1_query_end(&query);
+	return calls;
+}

@@ -1,0 +1,37 @@
+/*
+ * queue_private.h
+ *	  What the files of the queue's tables share.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#ifndef OAUTH1_QUEUE_PRIVATE_H
+#define OAUTH1_QUEUE_PRIVATE_H
+
+#include "stored/query.h"
+#include "stored/queue.h"
+
+/*
+ * oauth1_query_begin for a statement on the queue's tables.  Its plan is made
+ * once, perhaps while they are empty, and must still be right with a million
+ * rows: so it is generic, and goes by indexes, in nested loops.
+ */
+extern void oauth1_queue_begin(oauth1_query *query);
+
+/*
+ * Raises 55000 where one of the tables has a trigger or a rule, which would make
+ * the worker run somebody's code as the owner, and holds off new ones until the
+ * end of the transaction.
+ */
+extern void oauth1_queue_check_tables(void);
+
+/* Values as an array of that type, in the current context; nulls NULL: there are none. */
+extern Datum oauth1_queue_array(Oid type, const Datum *values, const bool *nulls, int count);
+
+/* A column of the current result that is not null and passed by value. */
+extern Datum oauth1_queue_value(uint64 row, int n);
+
+/* The first two columns of whose calls are ours: of this server, and of this database. */
+extern Datum oauth1_queue_system_identifier(void);
+extern Datum oauth1_queue_database(void);
+
+#endif							/* OAUTH1_QUEUE_PRIVATE_H */

@@ -1,0 +1,42 @@
+/*
+ * queue_purge.c
+ *	  Deleting calls that ended long ago, a slice at a time.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/timestamp.h"
+
+#include "stored/queue_private.h"
+
+/* Goes by id, the one index; so that calls are deleted in the order they were made. */
+static oauth1_statement purge_slice = {
+	.sql = "WITH slice AS MATERIALIZED ("
+	"SELECT id, created_at FROM oauth1.call WHERE id > $1 ORDER BY id LIMIT $2), "
+	"gone AS (DELETE FROM oauth1.call c USING slice s "
+	"WHERE c.id = s.id AND c.state IS NOT NULL AND c.finished_at < $3 "
+	"AND NOT EXISTS (SELECT FROM oauth1.follow_up f WHERE f.id = c.id) "
+	"RETURNING c.id) "
+	"SELECT (SELECT count(*) FROM gone), "
+	"CASE WHEN count(*) = $2 AND max(created_at) < $3 THEN max(id) ELSE 0 END FROM slice",
+	.nargs = 3,
+	.types = {INT8OID, INT4OID, TIMESTAMPTZOID},
+};
+
+int
+oauth1_queue_purge(TimestampTz before, int count, int64 *after)
+{
+	oauth1_query query;
+	int			deleted;
+
+	oauth1_queue_begin(&query);
+	(void) oauth1_query_write(&purge_slice, (Datum[]) {
+		Int64GetDatum(*after), Int32GetDatum(count), TimestampTzGetDatum(before)
+	}, NULL);
+	deleted = (int) DatumGetInt64(oauth1_queue_value(0, 1));
+	*after = DatumGetInt64(oauth1_queue_value(0, 2));
+	oauth1_query_end(&query);
+	return deleted;
+}
