@@ -532,12 +532,12 @@ LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION oauth1._grant_is_valid(oid, name) IS
     'internal: whether a role of that oid exists and has that name';
 
-CREATE FUNCTION oauth1._sees_grant(role_oid oid, role_name name)
+CREATE FUNCTION oauth1._acts_for(role_oid oid, role_name name)
 RETURNS boolean
-AS 'MODULE_PATHNAME', 'oauth1_sees_grant'
+AS 'MODULE_PATHNAME', 'oauth1_acts_for_sql'
 LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION oauth1._sees_grant(oid, name) IS
-    'internal: whether the current role may know of a grant: its own, or as the owner';
+COMMENT ON FUNCTION oauth1._acts_for(oid, name) IS
+    'internal: whether the current role may see what is that role''s: as a member, or the owner';
 
 CREATE VIEW oauth1.grants WITH (security_barrier) AS
 SELECT g.consumer,
@@ -546,7 +546,7 @@ SELECT g.consumer,
        oauth1._grant_is_valid(g.role_oid, g.role_name) AS valid,
        g.granted_at
 FROM oauth1.consumer_grant g
-WHERE oauth1._sees_grant(g.role_oid, g.role_name);
+WHERE oauth1._acts_for(g.role_oid, g.role_name);
 COMMENT ON VIEW oauth1.grants IS
     'who may use what; token NULL: every token; not valid: waits for adopt_grants()';
 
@@ -1281,6 +1281,52 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.enqueue(text, text, text, jsonb, jsonb, text, bytea, text, jsonb, jsonb, jsonb, text, timestamptz, integer, integer, boolean, text, text, regprocedure) IS
     'has a signed call sent after COMMIT; returns its id';
 
+CREATE FUNCTION oauth1.call_trigger()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'oauth1_call_trigger'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.call_trigger() IS
+    'enqueues a call for each row; arguments: consumer, http_method, url with columns as {column}, and a token where it is not the default';
+
+-- Calls and their results
+
+-- started_at, status and what follows are the last attempt's, as long as the call has not ended.
+CREATE VIEW oauth1.calls WITH (security_barrier) AS
+SELECT c.id,
+       c.consumer,
+       nullif(c.token, '') AS token,
+       c.http_method,
+       c.url,
+       CASE WHEN c.state IS NOT NULL THEN c.state
+            WHEN q.claim IS NULL THEN 'pending'
+            ELSE 'running' END AS state,
+       pg_catalog.cardinality(c.attempts) + (q.claim IS NOT NULL)::integer AS attempts,
+       c.max_attempts,
+       coalesce(q.due, c.run_at) AS run_at,
+       c.created_at,
+       coalesce(q.claimed_at, last.started_at) AS started_at,
+       c.finished_at,
+       CASE WHEN c.state IS NULL THEN last.status ELSE c.status END AS status,
+       CASE WHEN c.state IS NULL THEN last.sqlstate ELSE c.sqlstate END AS sqlstate,
+       CASE WHEN c.state IS NULL THEN last.error ELSE c.error END AS error,
+       c.dedupe_key,
+       c.order_key,
+       c.enqueued_by_name AS enqueued_by
+FROM oauth1.call c
+     LEFT JOIN oauth1.queue q ON q.id = c.id
+     CROSS JOIN LATERAL (SELECT (c.attempts[pg_catalog.cardinality(c.attempts)]).*) last
+WHERE oauth1._acts_for(c.enqueued_by, c.enqueued_by_name);
+COMMENT ON VIEW oauth1.calls IS
+    'queued calls of the current role: pending, running, done, failed, uncertain or cancelled; token NULL: two-legged';
+
+CREATE VIEW oauth1.attempts WITH (security_barrier) AS
+SELECT c.id AS call_id, a.*
+FROM oauth1.call c
+     CROSS JOIN LATERAL pg_catalog.unnest(c.attempts) a
+WHERE oauth1._acts_for(c.enqueued_by, c.enqueued_by_name);
+COMMENT ON VIEW oauth1.attempts IS
+    'every attempt at queued calls of the current role; sent: some of it may have been received';
+
 -- ---------------------------------------------------------------- privileges
 
 -- PUBLIC may sign, call and look; calls, flow and views judge the current role themselves. What
@@ -1292,7 +1338,9 @@ GRANT SELECT ON
     oauth1.providers,
     oauth1.consumers,
     oauth1.tokens,
-    oauth1.grants
+    oauth1.grants,
+    oauth1.calls,
+    oauth1.attempts
 TO PUBLIC;
 
 REVOKE ALL ON FUNCTION

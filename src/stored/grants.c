@@ -76,6 +76,14 @@ oauth1_may_use(Oid role, const char *consumer, const char *token)
 	return may;
 }
 
+bool
+oauth1_acts_for(Oid role, const char *name)
+{
+	if (oauth1_is_owner(GetUserId()))
+		return true;
+	return counts(role, name) && has_privs_of_role(GetUserId(), role);
+}
+
 /* ---------------------------------------------------------------- writing grants */
 
 static oauth1_statement upsert_grant = {
@@ -287,16 +295,11 @@ oauth1_grant_is_valid(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(counts(PG_GETARG_OID(0), NameStr(*PG_GETARG_NAME(1))));
 }
 
-PG_FUNCTION_INFO_V1(oauth1_sees_grant);
+PG_FUNCTION_INFO_V1(oauth1_acts_for_sql);
 
-/* _sees_grant(role_oid, role_name): the owner sees every grant, others those that they use. */
+/* _acts_for(role_oid, role_name): oauth1_acts_for. */
 Datum
-oauth1_sees_grant(PG_FUNCTION_ARGS)
+oauth1_acts_for_sql(PG_FUNCTION_ARGS)
 {
-	Oid			role = PG_GETARG_OID(0);
-
-	if (oauth1_is_owner(GetUserId()))
-		PG_RETURN_BOOL(true);
-	PG_RETURN_BOOL(counts(role, NameStr(*PG_GETARG_NAME(1))) &&
-				   has_privs_of_role(GetUserId(), role));
+	PG_RETURN_BOOL(oauth1_acts_for(PG_GETARG_OID(0), NameStr(*PG_GETARG_NAME(1))));
 }

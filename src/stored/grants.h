@@ -19,4 +19,11 @@
  */
 extern bool oauth1_may_use(Oid role, const char *consumer, const char *token);
 
+/*
+ * May the current role see and handle what is that role's: has it its privileges,
+ * while oid and name are still one role's, or is it the owner of the tables or a
+ * superuser?  Reads catalogs only.
+ */
+extern bool oauth1_acts_for(Oid role, const char *name);
+
 #endif							/* OAUTH1_GRANTS_H */

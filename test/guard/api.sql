@@ -207,6 +207,7 @@ CREATE FUNCTION oauth1.enqueue(
     timeout_ms integer DEFAULT NULL, idempotent boolean DEFAULT NULL,
     dedupe_key text DEFAULT NULL, order_key text DEFAULT NULL, on_done regprocedure DEFAULT NULL)
 RETURNS bigint;
+CREATE FUNCTION oauth1.call_trigger() RETURNS trigger;
 
 -- Not for PUBLIC; all other functions are. Arguments do not matter here.
 REVOKE ALL ON FUNCTION
