@@ -82,3 +82,11 @@ oauth1_claim_become_worker(void)
 
 	return oauth1_session_lock_take(&tag);
 }
+
+void
+oauth1_claim_resign_worker(void)
+{
+	LOCKTAG		tag = oauth1_session_lock_tag(WORKER_KIND, 0, 0);
+
+	oauth1_session_lock_give(&tag);
+}

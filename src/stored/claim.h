@@ -26,5 +26,6 @@ extern bool oauth1_claim_lock_ordered(void);
 
 /* Becomes this database's one worker, as a session lock; false: there is one. */
 extern bool oauth1_claim_become_worker(void);
+extern void oauth1_claim_resign_worker(void);
 
 #endif							/* OAUTH1_CLAIM_H */
