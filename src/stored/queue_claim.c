@@ -2,9 +2,9 @@
  * queue_claim.c
  *	  Taking calls that are due.
  *
- * One lap is two or three statements, whatever the number of calls: the rows of
+ * One lap is three or four statements, whatever the number of calls: the rows of
  * oauth1.queue that come next are locked; of calls with an order_key, the first of
- * each key is found; what was chosen is marked, and read whole.
+ * each key is found; what was chosen is marked, and read.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -50,9 +50,10 @@ typedef struct lap
 	int			asked_chains;
 	int			chain_count;
 	bool		ordered;		/* nobody else claims calls with an order_key */
-	Datum	   *ids;			/* chosen */
+	int			count;			/* chosen */
+	Datum	   *ids;
 	Datum	   *keyed;
-	int			count;
+	oauth1_queue_position *positions;
 	size_t		octets;			/* of what is chosen */
 	size_t		max_octets;
 	bool		full;
@@ -238,6 +239,7 @@ choose(lap *lap, const candidate *candidate, bool keyed)
 	lap->octets += Min((size_t) candidate->size, lap->max_octets - lap->octets);
 	lap->ids[lap->count] = Int64GetDatum(candidate->id);
 	lap->keyed[lap->count] = BoolGetDatum(keyed);
+	lap->positions[lap->count] = candidate->position;
 	lap->count++;
 	return true;
 }
@@ -304,39 +306,41 @@ note_more(lap *lap)
 
 /* ---------------------------------------------------------------- taking */
 
-/* The rows of oauth1.queue are locked by what came before. */
+/* The rows are locked by what came before. */
 static oauth1_statement take = {
-	.sql = "UPDATE oauth1.queue q SET claim = $1, claimed_at = $2, keyed = k.keyed "
-	"FROM unnest($3, $4) WITH ORDINALITY AS k(id, keyed, n), oauth1.call c "
-	"WHERE q.id = k.id AND c.id = k.id "
-	"RETURNING k.n::integer - 1, q.id, q.due, c.consumer, c.token, c.http_method, c.url, "
-	"c.headers, c.content_type, c.body, c.timeout_ms, cardinality(c.attempts), c.max_attempts, "
-	"c.idempotent, q.keyed, c.idempotency_key, c.order_key, c.enqueued_by, c.enqueued_by_name",
+	.sql = "UPDATE oauth1.queue SET claim = $1, claimed_at = $2, "
+	"keyed = $4[array_position($3, id)] WHERE id = ANY ($3)",
 	.nargs = 4,
 	.types = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, BOOLARRAYOID},
 };
 
+static oauth1_statement read_calls = {
+	.sql = "SELECT array_position($1, id) - 1, consumer, token, http_method, url, headers, "
+	"content_type, body, timeout_ms, cardinality(attempts), max_attempts, idempotent, "
+	"idempotency_key, order_key, enqueued_by, enqueued_by_name "
+	"FROM oauth1.call WHERE id = ANY ($1)",
+	.nargs = 1,
+	.types = {INT8ARRAYOID},
+};
+
 enum
 {
-	TAKEN_N = 1,
-	TAKEN_ID,
-	TAKEN_DUE,
-	TAKEN_CONSUMER,
-	TAKEN_TOKEN,
-	TAKEN_HTTP_METHOD,
-	TAKEN_URL,
-	TAKEN_HEADERS,
-	TAKEN_CONTENT_TYPE,
-	TAKEN_BODY,
-	TAKEN_TIMEOUT_MS,
-	TAKEN_ATTEMPTS,
-	TAKEN_MAX_ATTEMPTS,
-	TAKEN_IDEMPOTENT,
-	TAKEN_KEYED,
-	TAKEN_IDEMPOTENCY_KEY,
-	TAKEN_ORDER_KEY,
-	TAKEN_ENQUEUED_BY,
-	TAKEN_ENQUEUED_BY_NAME
+	CALL_N = 1,
+	CALL_CONSUMER,
+	CALL_TOKEN,
+	CALL_HTTP_METHOD,
+	CALL_URL,
+	CALL_HEADERS,
+	CALL_CONTENT_TYPE,
+	CALL_BODY,
+	CALL_TIMEOUT_MS,
+	CALL_ATTEMPTS,
+	CALL_MAX_ATTEMPTS,
+	CALL_IDEMPOTENT,
+	CALL_IDEMPOTENCY_KEY,
+	CALL_ORDER_KEY,
+	CALL_ENQUEUED_BY,
+	CALL_ENQUEUED_BY_NAME
 };
 
 static void
@@ -344,17 +348,17 @@ read_request(oauth1_claimed *call, uint64 row, MemoryContext memory)
 {
 	bool		isnull;
 
-	call->consumer = oauth1_column_cstring(row, TAKEN_CONSUMER, memory);
-	call->token = oauth1_column_cstring(row, TAKEN_TOKEN, memory);
-	call->http_method = oauth1_column_cstring(row, TAKEN_HTTP_METHOD, memory);
-	call->url = oauth1_column_cstring(row, TAKEN_URL, memory);
+	call->consumer = oauth1_column_cstring(row, CALL_CONSUMER, memory);
+	call->token = oauth1_column_cstring(row, CALL_TOKEN, memory);
+	call->http_method = oauth1_column_cstring(row, CALL_HTTP_METHOD, memory);
+	call->url = oauth1_column_cstring(row, CALL_URL, memory);
 	call->headers = (Jsonb *)
-		DatumGetPointer(oauth1_column_datum(row, TAKEN_HEADERS, memory, &isnull));
-	call->content_type = oauth1_column_cstring(row, TAKEN_CONTENT_TYPE, memory);
+		DatumGetPointer(oauth1_column_datum(row, CALL_HEADERS, memory, &isnull));
+	call->content_type = oauth1_column_cstring(row, CALL_CONTENT_TYPE, memory);
 	call->body = (bytea *)
-		DatumGetPointer(oauth1_column_datum(row, TAKEN_BODY, memory, &isnull));
+		DatumGetPointer(oauth1_column_datum(row, CALL_BODY, memory, &isnull));
 	/* Null comes as 0. */
-	call->timeout_ms = DatumGetInt32(oauth1_queue_value(row, TAKEN_TIMEOUT_MS));
+	call->timeout_ms = DatumGetInt32(oauth1_queue_value(row, CALL_TIMEOUT_MS));
 }
 
 static void
@@ -363,41 +367,49 @@ read_claimed(oauth1_claimed *call, uint64 row, MemoryContext memory)
 	bool		isnull;
 
 	read_request(call, row, memory);
-	call->id = DatumGetInt64(oauth1_queue_value(row, TAKEN_ID));
-	call->position.id = call->id;
-	call->position.due = DatumGetTimestampTz(oauth1_queue_value(row, TAKEN_DUE));
-	call->attempts = DatumGetInt32(oauth1_queue_value(row, TAKEN_ATTEMPTS));
-	call->max_attempts = DatumGetInt32(oauth1_queue_value(row, TAKEN_MAX_ATTEMPTS));
-	call->idempotent = DatumGetBool(oauth1_queue_value(row, TAKEN_IDEMPOTENT));
-	call->keyed = DatumGetBool(oauth1_queue_value(row, TAKEN_KEYED));
-	call->idempotency_key = *DatumGetUUIDP(oauth1_column_datum(row, TAKEN_IDEMPOTENCY_KEY,
+	call->attempts = DatumGetInt32(oauth1_queue_value(row, CALL_ATTEMPTS));
+	call->max_attempts = DatumGetInt32(oauth1_queue_value(row, CALL_MAX_ATTEMPTS));
+	call->idempotent = DatumGetBool(oauth1_queue_value(row, CALL_IDEMPOTENT));
+	call->idempotency_key = *DatumGetUUIDP(oauth1_column_datum(row, CALL_IDEMPOTENCY_KEY,
 															   CurrentMemoryContext, &isnull));
-	call->order_key = oauth1_column_cstring(row, TAKEN_ORDER_KEY, memory);
-	call->role = DatumGetObjectId(oauth1_queue_value(row, TAKEN_ENQUEUED_BY));
-	call->role_name = oauth1_column_cstring(row, TAKEN_ENQUEUED_BY_NAME, memory);
+	call->order_key = oauth1_column_cstring(row, CALL_ORDER_KEY, memory);
+	call->role = DatumGetObjectId(oauth1_queue_value(row, CALL_ENQUEUED_BY));
+	call->role_name = oauth1_column_cstring(row, CALL_ENQUEUED_BY_NAME, memory);
+}
+
+/* Marks the rows of oauth1.queue, and reads those of oauth1.call. */
+static uint64
+take_rows(const lap *lap, int64 claim_number)
+{
+	Datum		ids = oauth1_queue_array(INT8OID, lap->ids, NULL, lap->count);
+
+	(void) oauth1_query_write(&take, (Datum[]) {
+		Int64GetDatum(claim_number), lap->now, ids,
+		oauth1_queue_array(BOOLOID, lap->keyed, NULL, lap->count)
+	}, NULL);
+	return oauth1_query_read(&read_calls, &ids, NULL);
 }
 
 static oauth1_claimed *
-take_chosen(lap *lap, int64 claim_number, MemoryContext memory, int *count)
+take_chosen(const lap *lap, int64 claim_number, MemoryContext memory)
 {
 	oauth1_claimed *calls = MemoryContextAllocZero(memory, sizeof(*calls) * Max(lap->count, 1));
-	uint64		rows;
+	uint64		rows = lap->count > 0 ? take_rows(lap, claim_number) : 0;
 
-	*count = lap->count;
-	if (lap->count == 0)
-		return calls;
-	rows = oauth1_query_write(&take, (Datum[]) {
-		Int64GetDatum(claim_number), lap->now,
-		oauth1_queue_array(INT8OID, lap->ids, NULL, lap->count),
-		oauth1_queue_array(BOOLOID, lap->keyed, NULL, lap->count)
-	}, NULL);
 	if (rows != lap->count)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a row of \"oauth1.queue\" has no row in \"oauth1.call\""),
 				 errhint("Delete rows of \"oauth1.queue\" whose id is not in \"oauth1.call\".")));
 	for (uint64 row = 0; row < rows; row++)
-		read_claimed(&calls[DatumGetInt32(oauth1_queue_value(row, TAKEN_N))], row, memory);
+	{
+		int			n = DatumGetInt32(oauth1_queue_value(row, CALL_N));
+
+		calls[n].id = DatumGetInt64(lap->ids[n]);
+		calls[n].keyed = DatumGetBool(lap->keyed[n]);
+		calls[n].position = lap->positions[n];
+		read_claimed(&calls[n], row, memory);
+	}
 	return calls;
 }
 
@@ -419,6 +431,17 @@ init_lap(lap *lap, oauth1_queue_wish *wishes, int wish_count,
 	lap->asked_chains = lap->chain_count;
 }
 
+/* Room for whatever could be chosen. */
+static void
+make_room(lap *lap)
+{
+	int			most = Max(lap->candidate_count + lap->chain_count, 1);
+
+	lap->ids = palloc(sizeof(*lap->ids) * most);
+	lap->keyed = palloc(sizeof(*lap->keyed) * most);
+	lap->positions = palloc(sizeof(*lap->positions) * most);
+}
+
 oauth1_claimed *
 oauth1_queue_claim(int64 claim_number, oauth1_queue_wish *wishes, int wish_count,
 				   const oauth1_queue_chain *chains, int chain_count, size_t max_octets,
@@ -433,11 +456,11 @@ oauth1_queue_claim(int64 claim_number, oauth1_queue_wish *wishes, int wish_count
 	init_lap(&lap, wishes, wish_count, chains, chain_count, max_octets);
 	find_candidates(&lap);
 	find_firsts(&lap);
-	lap.ids = palloc(sizeof(Datum) * (lap.candidate_count + lap.chain_count + 1));
-	lap.keyed = palloc(sizeof(Datum) * (lap.candidate_count + lap.chain_count + 1));
+	make_room(&lap);
 	choose_all(&lap, ordered);
 	note_more(&lap);
-	calls = take_chosen(&lap, claim_number, memory, count);
+	calls = take_chosen(&lap, claim_number, memory);
+	*count = lap.count;
 	oauth1_query_end(&query);
 	return calls;
 }

@@ -47,14 +47,13 @@ static oauth1_statement select_lanes = {
 	"AND q.consumer = k.consumer AND (q.due, q.id) > (k.due, k.id) "
 	"ORDER BY q.due, q.id LIMIT 1) n) "
 	"SELECT l.consumer, l.due, "
-	"coalesce(CASE WHEN p.name IS NULL THEN preset.options ELSE p.options END "
-	"->> 'idempotency_header' IS NOT NULL, false), "
-	"s.until "
-	"FROM lane l "
-	"LEFT JOIN oauth1.consumer c ON c.name = l.consumer "
-	"LEFT JOIN oauth1.provider p ON p.name = c.provider "
-	"LEFT JOIN oauth1.preset ON preset.name = c.provider "
-	"LEFT JOIN oauth1.consumer_pause s ON s.consumer = l.consumer AND s.until > $3",
+	"coalesce((SELECT coalesce("
+	"(SELECT p.options FROM oauth1.provider p WHERE p.name = c.provider), "
+	"(SELECT p.options FROM oauth1.preset p WHERE p.name = c.provider)) "
+	"->> 'idempotency_header' IS NOT NULL "
+	"FROM oauth1.consumer c WHERE c.name = l.consumer), false), "
+	"(SELECT s.until FROM oauth1.consumer_pause s WHERE s.consumer = l.consumer AND s.until > $3) "
+	"FROM lane l",
 	.nargs = 6,
 	.types = {INT8OID, OIDOID, TIMESTAMPTZOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID},
 };

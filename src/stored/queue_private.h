@@ -11,9 +11,11 @@
 #include "stored/queue.h"
 
 /*
- * oauth1_query_begin for a statement on the queue's tables.  Its plan is made
- * once, perhaps while they are empty, and must still be right with a million
- * rows: so it is generic, and goes by indexes, in nested loops.
+ * oauth1_query_begin for statements on the queue's tables.  Their plans are made
+ * once, perhaps while these are empty, and must still be right with a million
+ * rows.  So they are generic and go by indexes; and since no setting says in which
+ * order tables are joined, no statement joins: it looks for ids = ANY, or in a
+ * subquery that depends on the row at hand and cannot be merged (LIMIT, OFFSET 0).
  */
 extern void oauth1_queue_begin(oauth1_query *query);
 

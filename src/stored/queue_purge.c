@@ -15,9 +15,9 @@
 static oauth1_statement purge_slice = {
 	.sql = "WITH slice AS MATERIALIZED ("
 	"SELECT id, created_at FROM oauth1.call WHERE id > $1 ORDER BY id LIMIT $2), "
-	"gone AS (DELETE FROM oauth1.call c USING slice s "
-	"WHERE c.id = s.id AND c.state IS NOT NULL AND c.finished_at < $3 "
-	"AND NOT EXISTS (SELECT FROM oauth1.follow_up f WHERE f.id = c.id) "
+	"gone AS (DELETE FROM oauth1.call c WHERE c.id = ANY (ARRAY(SELECT id FROM slice)) "
+	"AND c.state IS NOT NULL AND c.finished_at < $3 "
+	"AND NOT EXISTS (SELECT FROM oauth1.follow_up f WHERE f.id = c.id OFFSET 0) "
 	"RETURNING c.id) "
 	"SELECT (SELECT count(*) FROM gone), "
 	"CASE WHEN count(*) = $2 AND max(created_at) < $3 THEN max(id) ELSE 0 END FROM slice",

@@ -37,19 +37,21 @@ enum
 
 /* ---------------------------------------------------------------- the queue */
 
+/* IS NOT DISTINCT: no index has that, so it is the ids that are looked for. */
 static oauth1_statement delete_ended = {
-	.sql = "DELETE FROM oauth1.queue q USING unnest($2, $3) AS r(id, n) "
-	"WHERE q.id = r.id AND q.claim = $1 RETURNING r.n",
-	.nargs = 3,
-	.types = {INT8OID, INT8ARRAYOID, INT4ARRAYOID},
+	.sql = "DELETE FROM oauth1.queue WHERE id = ANY ($2) AND claim IS NOT DISTINCT FROM $1 "
+	"RETURNING array_position($2, id) - 1",
+	.nargs = 2,
+	.types = {INT8OID, INT8ARRAYOID},
 };
 
 static oauth1_statement put_back = {
-	.sql = "UPDATE oauth1.queue q SET claim = NULL, claimed_at = NULL, keyed = NULL, due = r.due "
-	"FROM unnest($2, $3, $4) AS r(id, n, due) "
-	"WHERE q.id = r.id AND q.claim = $1 RETURNING r.n",
-	.nargs = 4,
-	.types = {INT8OID, INT8ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID},
+	.sql = "UPDATE oauth1.queue SET claim = NULL, claimed_at = NULL, keyed = NULL, "
+	"due = $3[array_position($2, id)] "
+	"WHERE id = ANY ($2) AND claim IS NOT DISTINCT FROM $1 "
+	"RETURNING array_position($2, id) - 1",
+	.nargs = 3,
+	.types = {INT8OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID},
 };
 
 /* Runs one of the two on the records that are (not) pending, and marks those it found. */
@@ -58,8 +60,8 @@ release(int64 claim_number, const oauth1_record *const *records, int count, bool
 		bool *found)
 {
 	Datum	   *ids = palloc(sizeof(Datum) * count);
-	Datum	   *numbers = palloc(sizeof(Datum) * count);
 	Datum	   *dues = palloc(sizeof(Datum) * count);
+	int		   *numbers = palloc(sizeof(int) * count);
 	int			chosen = 0;
 	uint64		rows;
 
@@ -67,39 +69,34 @@ release(int64 claim_number, const oauth1_record *const *records, int count, bool
 		if ((records[i]->state == OAUTH1_STATE_PENDING) == pending)
 		{
 			ids[chosen] = Int64GetDatum(records[i]->id);
-			numbers[chosen] = Int32GetDatum(i);
 			dues[chosen] = TimestampTzGetDatum(records[i]->due);
-			chosen++;
+			numbers[chosen++] = i;
 		}
 	if (chosen == 0)
 		return;
 	rows = oauth1_query_write(pending ? &put_back : &delete_ended, (Datum[]) {
 		Int64GetDatum(claim_number),
 		oauth1_queue_array(INT8OID, ids, NULL, chosen),
-		oauth1_queue_array(INT4OID, numbers, NULL, chosen),
 		oauth1_queue_array(TIMESTAMPTZOID, dues, NULL, chosen)
 	}, NULL);
 	for (uint64 row = 0; row < rows; row++)
-		found[DatumGetInt32(oauth1_queue_value(row, 1))] = true;
+		found[numbers[DatumGetInt32(oauth1_queue_value(row, 1))]] = true;
 }
 
 /* ---------------------------------------------------------------- the calls */
 
-/* What can be large is taken out of its array where it is needed, and copied that once. */
 static oauth1_statement update_calls = {
-	.sql = "UPDATE oauth1.call c SET state = r.state, "
-	"finished_at = CASE WHEN r.state IS NOT NULL THEN $1 END, "
-	"attempts = CASE WHEN r.attempted THEN c.attempts || ROW(r.n, r.started_at, r.elapsed_ms, "
-	"r.status, r.sqlstate, r.error, r.sent)::oauth1.call_attempt ELSE c.attempts END, "
-	"status = r.status, reply_content_type = $13[r.i], reply_headers = $14[r.i], "
-	"reply_body = $15[r.i], reply_body_bytes = $16[r.i], elapsed_ms = r.elapsed_ms, "
-	"sqlstate = r.sqlstate, error = r.error "
-	"FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS "
-	"r(i, id, state, attempted, n, started_at, elapsed_ms, status, sqlstate, error, sent) "
-	"WHERE c.id = r.id "
-	"RETURNING c.id, c.on_done IS NOT NULL AND c.state <> 'cancelled'",
-	.nargs = 16,
-	.types = {TIMESTAMPTZOID, INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, BOOLARRAYOID, INT4ARRAYOID,
+	.sql = "UPDATE oauth1.call SET (state, finished_at, attempts, status, reply_content_type, "
+	"reply_headers, reply_body, reply_body_bytes, elapsed_ms, sqlstate, error) = "
+	"(SELECT $3[i], CASE WHEN $3[i] IS NOT NULL THEN $1 END, "
+	"CASE WHEN $4[i] THEN attempts || ROW($5[i], $6[i], $7[i], $8[i], $9[i], $10[i], $11[i])"
+	"::oauth1.call_attempt ELSE attempts END, "
+	"$8[i], $12[i], $13[i], $14[i], $15[i], $7[i], $9[i], $10[i] "
+	"FROM (SELECT array_position($2, id) AS i OFFSET 0) r) "
+	"WHERE id = ANY ($2) "
+	"RETURNING id, on_done IS NOT NULL AND state <> 'cancelled'",
+	.nargs = 15,
+	.types = {TIMESTAMPTZOID, INT8ARRAYOID, TEXTARRAYOID, BOOLARRAYOID, INT4ARRAYOID,
 		TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 	BOOLARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TEXTARRAYOID, BYTEAARRAYOID},
 };
@@ -107,7 +104,6 @@ static oauth1_statement update_calls = {
 /* The arrays of update_calls, and what they hold. */
 enum
 {
-	CALL_I,
 	CALL_ID,
 	CALL_STATE,
 	CALL_ATTEMPTED,
@@ -126,7 +122,6 @@ enum
 };
 
 static const Oid call_types[CALL_ARRAYS] = {
-	[CALL_I] = INT4OID,
 	[CALL_ID] = INT8OID,
 	[CALL_STATE] = TEXTOID,
 	[CALL_ATTEMPTED] = BOOLOID,
@@ -198,7 +193,6 @@ put_response(call_arrays *arrays, const oauth1_record *record, bool without_bodi
 static void
 put_record(call_arrays *arrays, const oauth1_record *record, bool without_bodies)
 {
-	put(arrays, CALL_I, false, Int32GetDatum(arrays->count + 1));
 	put(arrays, CALL_ID, false, Int64GetDatum(record->id));
 	put_text(arrays, CALL_STATE, state_names[record->state]);
 	put(arrays, CALL_ATTEMPTED, false, BoolGetDatum(record->attempted));

@@ -45,10 +45,11 @@ next_claim(int64 low, int64 high)
 
 static oauth1_statement lock_calls = {
 	.sql = "SELECT q.id, q.claimed_at, c.idempotent OR coalesce(q.keyed, false), "
-	"cardinality(c.attempts) + 1, c.max_attempts "
-	"FROM oauth1.queue q JOIN oauth1.call c ON c.id = q.id "
+	"c.attempts + 1, c.max_attempts FROM oauth1.queue q, "
+	"LATERAL (SELECT idempotent, cardinality(attempts) AS attempts, max_attempts "
+	"FROM oauth1.call WHERE id = q.id OFFSET 0) c "
 	"WHERE q.claim = $1 AND q.system_identifier = $2 AND q.database = $3 "
-	"ORDER BY q.id FOR UPDATE OF q SKIP LOCKED",
+	"FOR UPDATE OF q SKIP LOCKED",
 	.nargs = 3,
 	.types = {INT8OID, INT8OID, OIDOID},
 };
@@ -79,23 +80,24 @@ read_record(oauth1_record *record, uint64 row)
 									  DatumGetInt32(oauth1_queue_value(row, 5)));
 }
 
+/* Room for so many more. */
 static void
-note_ended(oauth1_queue_ended *ended, const oauth1_record *record, MemoryContext memory)
+enlarge(oauth1_queue_ended *ended, int count, MemoryContext memory)
 {
-	int			room = ended->count + 1;
+	oauth1_queue_ended larger = {
+		.count = ended->count,
+		.ids = MemoryContextAlloc(memory, sizeof(*ended->ids) * (ended->count + count + 1)),
+		.states = MemoryContextAlloc(memory, sizeof(*ended->states) * (ended->count + count + 1)),
+	};
 
-	if (record->state == OAUTH1_STATE_PENDING)
-		return;
-	if (ended->count == 0)
+	if (ended->count > 0)
 	{
-		ended->ids = MemoryContextAlloc(memory, sizeof(*ended->ids));
-		ended->states = MemoryContextAlloc(memory, sizeof(*ended->states));
+		memcpy(larger.ids, ended->ids, sizeof(*ended->ids) * ended->count);
+		memcpy(larger.states, ended->states, sizeof(*ended->states) * ended->count);
+		pfree(ended->ids);
+		pfree(ended->states);
 	}
-	ended->ids = repalloc(ended->ids, sizeof(*ended->ids) * room);
-	ended->states = repalloc(ended->states, sizeof(*ended->states) * room);
-	ended->ids[ended->count] = record->id;
-	ended->states[ended->count] = record->state;
-	ended->count++;
+	*ended = larger;
 }
 
 /* Inside an oauth1_query.  Returns how many calls it was. */
@@ -108,11 +110,16 @@ recover_claim(int64 number, oauth1_queue_ended *ended, MemoryContext memory)
 	oauth1_record *records = palloc(sizeof(*records) * Max(count, 1));
 	const oauth1_record **pointers = palloc(sizeof(*pointers) * Max(count, 1));
 
+	enlarge(ended, count, memory);
 	for (int i = 0; i < count; i++)
 	{
-		read_record(&records[i], i);
-		note_ended(ended, &records[i], memory);
 		pointers[i] = &records[i];
+		read_record(&records[i], i);
+		if (records[i].state != OAUTH1_STATE_PENDING)
+		{
+			ended->ids[ended->count] = records[i].id;
+			ended->states[ended->count++] = records[i].state;
+		}
 	}
 	return oauth1_queue_record(number, pointers, count, false);
 }

@@ -24,8 +24,6 @@ static const char *const plan_settings[][2] = {
 	{"plan_cache_mode", "force_generic_plan"},
 	{"enable_seqscan", "off"},
 	{"enable_bitmapscan", "off"},
-	{"enable_hashjoin", "off"},
-	{"enable_mergejoin", "off"},
 	{"enable_sort", "off"},
 	{"enable_memoize", "off"},
 	{"jit", "off"},
