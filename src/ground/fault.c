@@ -85,7 +85,7 @@ die_by(const char *action)
 	return false;
 }
 
-void
+bool
 oauth1_fault(const char *point, oauth1_fault_manner manner)
 {
 	char		text[ORDER_LENGTH];
@@ -96,13 +96,15 @@ oauth1_fault(const char *point, oauth1_fault_manner manner)
 	if (!read_order(text) || sscanf(text, "%s %s %d", where, action, &skip) != 3 ||
 		strcmp(where, point) != 0 || is_to_pass(text, skip) ||
 		rename(ORDER_FILE, STRUCK_FILE) != 0 || die_by(action))
-		return;
-	if (manner == OAUTH1_FAULT_CANCELS)
-		InterruptPending = QueryCancelPending = true;
+		return false;
 	if (manner == OAUTH1_FAULT_RAISES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("fault at point %s", point)));
+	if (manner != OAUTH1_FAULT_CANCELS)
+		return false;
+	InterruptPending = QueryCancelPending = true;
+	return true;
 }
 
 #endif							/* OAUTH1_FAULTS */

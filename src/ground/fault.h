@@ -35,18 +35,25 @@ typedef enum oauth1_fault_manner
 	OAUTH1_FAULT_DIES			/* after a commit: nothing */
 } oauth1_fault_manner;
 
-/* Does what was ordered for this point, if anything was.  Allocates nothing. */
-extern void oauth1_fault(const char *point, oauth1_fault_manner manner);
+/*
+ * Does what was ordered for this point, if anything was; true where the session
+ * was cancelled.  Allocates nothing.
+ */
+extern bool oauth1_fault(const char *point, oauth1_fault_manner manner);
 
-#define OAUTH1_FAULT(point) oauth1_fault(point, OAUTH1_FAULT_RAISES)
-#define OAUTH1_FAULT_IN_CALLBACK(point) oauth1_fault(point, OAUTH1_FAULT_CANCELS)
-#define OAUTH1_FAULT_AT_COMMIT(point) oauth1_fault(point, OAUTH1_FAULT_DIES)
+#define OAUTH1_FAULT(point) ((void) oauth1_fault(point, OAUTH1_FAULT_RAISES))
+#define OAUTH1_FAULT_IN_CALLBACK(point) ((void) oauth1_fault(point, OAUTH1_FAULT_CANCELS))
+#define OAUTH1_FAULT_AT_COMMIT(point) ((void) oauth1_fault(point, OAUTH1_FAULT_DIES))
+
+/* For a callback that can refuse to go on, and does where this is true. */
+#define OAUTH1_FAULT_REFUSES(point) oauth1_fault(point, OAUTH1_FAULT_CANCELS)
 
 #else
 
 #define OAUTH1_FAULT(point) ((void) 0)
 #define OAUTH1_FAULT_IN_CALLBACK(point) ((void) 0)
 #define OAUTH1_FAULT_AT_COMMIT(point) ((void) 0)
+#define OAUTH1_FAULT_REFUSES(point) false
 
 #endif							/* OAUTH1_FAULTS */
 

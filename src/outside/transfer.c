@@ -287,8 +287,7 @@ finish_done(void)
 
 /*
  * The points of fault.h that no callback tells of, seen from what libcurl waits for:
- * E, the connection is there and not used yet (with TLS alone there is such a
- * moment); G, some of the request is still to be sent; H, only an answer is missing.
+ * G, some of the request is still to be sent; H, only an answer is missing.
  */
 #ifdef OAUTH1_FAULTS
 static void
@@ -302,9 +301,6 @@ pass_points(void)
 
 		if (exchange->stage == OAUTH1_STAGE_SEND)
 			OAUTH1_FAULT(oauth1_sockets_wants_to_write(exchange->socket) ? "G" : "H");
-		else if (!exchange->sent &&
-				 oauth1_sockets_got_connected(exchange->socket, exchange->socket_birth))
-			OAUTH1_FAULT("E");
 	}
 }
 #else

@@ -149,6 +149,9 @@ before_sending(void *argument, char *remote_ip, char *local_ip, int remote_port,
 		exchange->address_refused = true;
 		return CURL_PREREQFUNC_ABORT;
 	}
+	/* A cancel that is seen when interrupts are looked for next would find it sent. */
+	if (OAUTH1_FAULT_REFUSES("E"))
+		return CURL_PREREQFUNC_ABORT;
 	exchange->sent = true;
 	oauth1_tls_sent(exchange, remote_ip, remote_port, local_port);
 	exchange->sent_at = oauth1_monotonic_us();

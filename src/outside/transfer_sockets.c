@@ -172,6 +172,10 @@ oauth1_sockets_open(const struct curl_sockaddr *address)
 		close(fd);
 		return CURL_SOCKET_BAD;
 	}
+#ifdef OAUTH1_FAULTS
+	/* So small that a large request goes out in parts. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int) {4096}, sizeof(int));
+#endif
 	return fd;
 }
 
