@@ -16,6 +16,7 @@ import pages
 
 #: mode: what it does with its argument.
 SENDING = {
+    "slow_read": "wait ARGUMENT ms after the request line before the rest is read",
     "first_byte": "wait ARGUMENT ms before the first byte",
     "drip": "wait ARGUMENT ms after each byte of the body",
     "slow_body": "wait ARGUMENT ms in the middle of the body",
@@ -29,6 +30,7 @@ SENDING = {
     "garbage": "a first line that is no status line",
     "interim": "ARGUMENT (3) interim 103 answers first",
     "no_length": "neither length nor chunks: the body ends with the connection",
+    "close": "close the connection after the answer, which says so",
     "chunked": "in chunks of ARGUMENT (7) bytes",
     "bad_chunk": "a chunk whose size is no number",
     "endless": "a body without end, in chunks",

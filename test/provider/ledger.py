@@ -17,9 +17,12 @@ class Ledger:
 
     And spans.jsonl, the time that a request was in the service's hands: n, and start and end in
     seconds since 1970, with fractions, from when it had been read to right before its answer was
-    sent."""
+    sent.
 
-    def __init__(self, folder):
+    durable: each line of ledger.jsonl is on disk before its answer is sent."""
+
+    def __init__(self, folder, durable=False):
+        self.durable = durable
         self.path = os.path.join(folder, "ledger.jsonl")
         self.spans_path = os.path.join(folder, "spans.jsonl")
         self.lock = threading.Lock()
@@ -44,6 +47,8 @@ class Ledger:
             }
             self.file.write(json.dumps(line) + "\n")
             self.file.flush()
+            if self.durable:
+                os.fsync(self.file.fileno())
 
     def write_span(self, wire, end):
         with self.lock:

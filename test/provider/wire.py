@@ -64,6 +64,27 @@ class Wire:
         return "query" if "oauth_" in urlsplit(self.target).query else None
 
 
+class Incoming:
+    """What is read, and whether it came to an end before it should."""
+
+    def __init__(self, file):
+        self.file = file
+        self.ended = False
+
+    def readline(self, *size):
+        line = self.file.readline(*size)
+        self.ended = not line.endswith(b"\n")
+        return line
+
+    def read(self, size):
+        data = self.file.read(size)
+        self.ended = len(data) < size
+        return data
+
+    def close(self):
+        self.file.close()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -73,6 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         self.number = next(_connections)
         self.served = 0
         super().setup()
+        self.rfile = Incoming(self.rfile)
 
     def log_message(self, format, *args):
         pass
@@ -95,6 +117,16 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer_request
         raise AttributeError(name)
 
+    def parse_request(self):
+        """Reads all but the request line, which has been read."""
+        target = (self.raw_requestline.split(b" ") + [b""])[1].decode("latin-1")
+        for mode, argument in flaky.split(target)[0]:
+            if mode == "slow_read":
+                time.sleep(int(argument) / 1000)
+        good = super().parse_request()
+        # http.server takes the half of a request for one.
+        return good and not self.rfile.ended
+
     def client_name(self):
         """The common name in the certificate that the client showed, or None."""
         shown = self.server.context and self.connection.getpeercert()
@@ -108,6 +140,9 @@ class Handler(BaseHTTPRequestHandler):
             self.tunnel()
             return
         wire = Wire(self, self.read_body())
+        if self.rfile.ended:
+            self.close_connection = True
+            return
         answer = self.server.service.answer(wire)
         self.send(answer, wire)
 
@@ -188,6 +223,9 @@ class Handler(BaseHTTPRequestHandler):
     def framing(self, answer):
         """The headers that say where the body ends."""
         ways = answer.send
+        if "close" in ways:
+            self.close_connection = True
+            return [("Connection", "close"), ("Content-Length", len(answer.body))]
         if any(way in ways for way in ("chunked", "bad_chunk", "endless")):
             return [("Transfer-Encoding", "chunked")]
         if "no_length" in ways:
