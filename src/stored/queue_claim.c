@@ -32,16 +32,25 @@ typedef struct candidate
 typedef struct chain
 {
 	const char *consumer;
-	char	   *order_key;
+	const char *order_key;
 	bool		keyed;
 	candidate	first;			/* to be claimed */
 	bool		done;			/* chosen, or not to be had */
 } chain;
 
+/* What became of a wish. */
+typedef struct progress
+{
+	int			found;			/* candidates */
+	int			chosen;
+	bool		stuck;			/* one of them is to be looked at again */
+} progress;
+
 /* A lap: what it was asked for, what it found, what it chose. */
 typedef struct lap
 {
 	oauth1_queue_wish *wishes;
+	progress   *progress;		/* of each */
 	int			wish_count;
 	Datum		now;			/* what is due is due then */
 	candidate  *candidates;		/* by wish, then by position */
@@ -99,14 +108,25 @@ put_wishes(Datum *values, const oauth1_queue_wish *wishes, int count)
 	values[3] = oauth1_queue_array(INT8OID, ids, NULL, count);
 }
 
-/* The number of the chain, which is added where it is new. */
+/* The number of the chain; -1: it is none of the lap's. */
 static int
-chain_of(lap *lap, const char *consumer, char *order_key, bool keyed)
+find_chain(const lap *lap, const char *consumer, const char *order_key)
 {
 	for (int i = 0; i < lap->chain_count; i++)
 		if (strcmp(lap->chains[i].order_key, order_key) == 0 &&
 			strcmp(lap->chains[i].consumer, consumer) == 0)
 			return i;
+	return -1;
+}
+
+/* The same, added where it is new; there is room. */
+static int
+add_chain(lap *lap, const char *consumer, const char *order_key, bool keyed)
+{
+	int			found = find_chain(lap, consumer, order_key);
+
+	if (found >= 0)
+		return found;
 	lap->chains[lap->chain_count] = (chain) {
 		.consumer = consumer, .order_key = order_key, .keyed = keyed
 	};
@@ -125,7 +145,7 @@ read_candidate(lap *lap, candidate *next, uint64 row)
 	next->position.due = DatumGetTimestampTz(oauth1_queue_value(row, 3));
 	next->size = DatumGetInt32(oauth1_queue_value(row, 4));
 	wish = &lap->wishes[next->wish];
-	next->chain = order_key ? chain_of(lap, wish->consumer, order_key, wish->keyed) : -1;
+	next->chain = order_key ? add_chain(lap, wish->consumer, order_key, wish->keyed) : -1;
 }
 
 static int
@@ -256,6 +276,26 @@ choose_first(lap *lap, chain *chain)
 	return true;
 }
 
+/* A candidate, or the first of its chain. */
+static void
+choose_candidate(lap *lap, const candidate *next, bool *ordered)
+{
+	oauth1_queue_wish *wish = &lap->wishes[next->wish];
+	progress   *progress = &lap->progress[next->wish];
+	int			before = lap->count;
+	bool		passed = next->chain < 0
+		? choose(lap, next, wish->keyed)
+		: choose_first(lap, &lap->chains[next->chain]);
+
+	progress->found++;
+	progress->chosen += lap->count - before;
+	if (!passed && next->chain >= 0 && !lap->full)
+		*ordered = false;
+	progress->stuck = progress->stuck || !passed;
+	if (!progress->stuck)
+		wish->reached = next->position;
+}
+
 static void
 choose_all(lap *lap, bool *ordered)
 {
@@ -264,43 +304,65 @@ choose_all(lap *lap, bool *ordered)
 		*ordered = choose_first(lap, &lap->chains[i]) && *ordered;
 
 	for (int i = 0; i < lap->wish_count; i++)
-	{
 		lap->wishes[i].reached = lap->wishes[i].after;
-		lap->wishes[i].more = false;
-	}
 	for (int i = 0; i < lap->candidate_count; i++)
-	{
-		const candidate *next = &lap->candidates[i];
-		oauth1_queue_wish *wish = &lap->wishes[next->wish];
-		bool		passed = next->chain < 0
-			? choose(lap, next, wish->keyed)
-			: choose_first(lap, &lap->chains[next->chain]);
-
-		/* What is left over stops the wish's position for good, not the wish. */
-		if (!passed)
-		{
-			wish->more = true;
-			*ordered = *ordered && (next->chain < 0 || lap->full);
-		}
-		else if (!wish->more)
-			wish->reached = next->position;
-	}
+		choose_candidate(lap, &lap->candidates[i], ordered);
+	for (int i = 0; i < lap->wish_count; i++)
+		lap->wishes[i].more = lap->progress[i].stuck ||
+			lap->progress[i].found == lap->wishes[i].count;
 }
 
-/* A wish that was fulfilled can have more. */
+/* ---------------------------------------------------------------- those that wait */
+
+/* So many calls that wait for others are passed at a time, beside those that were locked. */
+#define WALK_ROWS 1000
+
+static oauth1_statement look_further = {
+	.sql = "SELECT id, due, order_key FROM oauth1.queue "
+	"WHERE system_identifier = $1 AND database = $2 AND claim IS NULL "
+	"AND consumer = $3 AND due <= $4 AND (due, id) > ($5, $6) "
+	"ORDER BY due, id LIMIT $7",
+	.nargs = 7,
+	.types = {INT8OID, OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID},
+};
+
+/* Moves the wish past calls of chains whose first one was just looked at. */
 static void
-note_more(lap *lap)
+walk(const lap *lap, oauth1_queue_wish *wish)
 {
-	int			found = 0;
+	uint64		rows = oauth1_query_read(&look_further, (Datum[]) {
+		oauth1_queue_system_identifier(), oauth1_queue_database(),
+		CStringGetTextDatum(wish->consumer), lap->now,
+		TimestampTzGetDatum(wish->reached.due), Int64GetDatum(wish->reached.id),
+		Int64GetDatum(WALK_ROWS)
+	}, NULL);
 
-	for (int i = 0; i < lap->candidate_count; i++)
+	for (uint64 row = 0; row < rows; row++)
 	{
-		const candidate *next = &lap->candidates[i];
-		oauth1_queue_wish *wish = &lap->wishes[next->wish];
+		char	   *order_key = oauth1_column_cstring(row, 3, CurrentMemoryContext);
 
-		found = i > 0 && next[-1].wish == next->wish ? found + 1 : 1;
-		if (found == wish->count)
-			wish->more = true;
+		if (order_key == NULL || find_chain(lap, wish->consumer, order_key) < 0)
+			return;
+		wish->reached.id = DatumGetInt64(oauth1_queue_value(row, 1));
+		wish->reached.due = DatumGetTimestampTz(oauth1_queue_value(row, 2));
+	}
+	wish->more = rows == WALK_ROWS;
+}
+
+/*
+ * A hundred thousand calls can wait behind one of their order_key.  To lock them
+ * only to see that would cost a write for each.
+ */
+static void
+pass_waiting(const lap *lap)
+{
+	for (int i = 0; i < lap->wish_count; i++)
+	{
+		const progress *progress = &lap->progress[i];
+
+		if (!progress->stuck && progress->found == lap->wishes[i].count &&
+			progress->chosen < progress->found)
+			walk(lap, &lap->wishes[i]);
 	}
 }
 
@@ -423,11 +485,12 @@ init_lap(lap *lap, oauth1_queue_wish *wishes, int wish_count,
 		.wishes = wishes,
 		.wish_count = wish_count,
 		.now = TimestampTzGetDatum(GetCurrentTimestamp()),
+		.progress = palloc0(sizeof(progress) * Max(wish_count, 1)),
 		.chains = palloc(sizeof(chain) * Max(chain_count, 1)),
 		.max_octets = max_octets,
 	};
 	for (int i = 0; i < chain_count; i++)
-		(void) chain_of(lap, chains[i].consumer, pstrdup(chains[i].order_key), chains[i].keyed);
+		(void) add_chain(lap, chains[i].consumer, chains[i].order_key, chains[i].keyed);
 	lap->asked_chains = lap->chain_count;
 }
 
@@ -458,7 +521,7 @@ oauth1_queue_claim(int64 claim_number, oauth1_queue_wish *wishes, int wish_count
 	find_firsts(&lap);
 	make_room(&lap);
 	choose_all(&lap, ordered);
-	note_more(&lap);
+	pass_waiting(&lap);
 	calls = take_chosen(&lap, claim_number, memory);
 	*count = lap.count;
 	oauth1_query_end(&query);
