@@ -1327,6 +1327,13 @@ WHERE oauth1._acts_for(c.enqueued_by, c.enqueued_by_name);
 COMMENT ON VIEW oauth1.attempts IS
     'every attempt at queued calls of the current role; sent: some of it may have been received';
 
+-- Neither SECURITY DEFINER nor with a search_path, since it commits; its C code sees to both.
+CREATE PROCEDURE oauth1.drain(max_calls integer DEFAULT NULL, concurrency integer DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'oauth1_drain'
+LANGUAGE C;
+COMMENT ON PROCEDURE oauth1.drain(integer, integer) IS
+    'sends queued calls that are due, as the worker does, until none is; a statement of its own';
+
 -- ---------------------------------------------------------------- privileges
 
 -- PUBLIC may sign, call and look; calls, flow and views judge the current role themselves. What
@@ -1367,4 +1374,6 @@ REVOKE ALL ON FUNCTION
     oauth1._entry_row(),
     oauth1._entry_end()
 FROM PUBLIC;
+
+REVOKE ALL ON PROCEDURE oauth1.drain(integer, integer) FROM PUBLIC;
 

@@ -13,8 +13,8 @@
 #include "ground/catch.h"
 
 /* Class 57 is the operator's or the user's wish, 40 the server's: not this operation's fault. */
-static bool
-ends_statement(const ErrorData *error)
+bool
+oauth1_error_ends_statement(const ErrorData *error)
 {
 	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 
@@ -53,7 +53,13 @@ oauth1_catch(void (*operation) (void *), void *argument)
 {
 	ErrorData  *error = oauth1_catch_all(operation, argument);
 
-	if (error != NULL && ends_statement(error))
+	if (error != NULL && oauth1_error_ends_statement(error))
 		ReThrowError(error);
 	return error;
+}
+
+char *
+oauth1_error_line(const ErrorData *error)
+{
+	return error->detail ? psprintf("%s (%s)", error->message, error->detail) : error->message;
 }

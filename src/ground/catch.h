@@ -26,4 +26,10 @@ extern ErrorData *oauth1_catch(void (*operation) (void *), void *argument);
  */
 extern ErrorData *oauth1_catch_all(void (*operation) (void *), void *argument);
 
+/* Is it about the whole statement: a cancel, a shutdown, a conflict with recovery? */
+extern bool oauth1_error_ends_statement(const ErrorData *error);
+
+/* What an error says, in one line; palloc'd, or the error's own text. */
+extern char *oauth1_error_line(const ErrorData *error);
+
 #endif							/* OAUTH1_CATCH_H */

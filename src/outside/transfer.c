@@ -227,6 +227,15 @@ finish(oauth1_exchange *exchange, CURLcode code)
 		exchange->got_done(exchange->argument, response);
 }
 
+void
+oauth1_transfer_stop(oauth1_exchange *exchange)
+{
+	if (exchange->done)
+		return;
+	exchange->given_up = true;
+	finish(exchange, CURLE_ABORTED_BY_CALLBACK);
+}
+
 /* The body's source, at its beginning, where there is one. */
 static void
 take_source(oauth1_exchange *exchange, oauth1_body_source *source)
@@ -319,7 +328,7 @@ oauth1_transfer_drive(int64 until)
 	attended = oauth1_monotonic_us();
 }
 
-void
+bool
 oauth1_transfer_wait(int64 until)
 {
 	bool		latch_set;
@@ -332,6 +341,7 @@ oauth1_transfer_wait(int64 until)
 		latch_set = oauth1_wait_once(until);
 	} while (finish_done() == 0 && !latch_set && oauth1_monotonic_us() < until);
 	attended = oauth1_monotonic_us();
+	return latch_set;
 }
 
 bool

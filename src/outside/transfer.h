@@ -141,9 +141,9 @@ extern void oauth1_transfer_drive(int64 until);
  * As oauth1_transfer_drive, with no exchange in flight too, and returns when the
  * latch was set as well: for who waits for a time, or for another session.  The
  * latch is reset before it returns and not when it begins, so what was looked at
- * before the wait cannot be missed by it.
+ * before the wait cannot be missed by it.  True where the latch was set.
  */
-extern void oauth1_transfer_wait(int64 until);
+extern bool oauth1_transfer_wait(int64 until);
 
 /*
  * True where one more exchange can be started within the descriptors that fd.c
@@ -156,6 +156,12 @@ extern bool oauth1_transfer_has_room(void);
  * wants it; exchanges in flight go on.  Never throws.
  */
 extern void oauth1_transfer_drop_connections(void);
+
+/*
+ * Gives up one in flight: it is done, with what is known of it by now, and its
+ * connection closed, without waiting for anything.  Never throws.
+ */
+extern void oauth1_transfer_stop(oauth1_exchange *exchange);
 
 /* True once it has a response, good or bad. */
 extern bool oauth1_transfer_done(const oauth1_exchange *exchange);

@@ -45,6 +45,8 @@ own_reason(const oauth1_exchange *exchange, CURLcode code)
 		return exchange->broken;
 	if (exchange->source_failed)
 		return "The body ended before the length that was announced";
+	if (exchange->given_up)
+		return "The call was given up by this server";
 	/* libcurl would begin anew, and a body that has a source cannot. */
 	if (exchange->repeat_refused || code == CURLE_SEND_FAIL_REWIND)
 		return "The connection was closed before an answer came";

@@ -57,6 +57,7 @@ struct oauth1_exchange
 	bool		sent;
 	bool		goodbye;		/* the other side ended the TLS connection, it was not cut */
 	bool		repeat_refused;
+	bool		given_up;		/* by who had started it */
 	bool		source_failed;	/* the body's source did not give what it announced */
 	bool		too_large;		/* body, headers, all bodies: the reason says which */
 	bool		all_too_large;	/* it was oauth1.max_memory that was exceeded */

@@ -73,6 +73,33 @@ oauth1_query_end(oauth1_query *query)
 	MemoryContextSwitchTo(query->caller_memory);
 }
 
+void
+oauth1_procedure_begin(void)
+{
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not connect to SPI")));
+}
+
+void
+oauth1_procedure_commit(void)
+{
+	SPI_commit();
+}
+
+void
+oauth1_procedure_rollback(void)
+{
+	SPI_rollback();
+}
+
+void
+oauth1_procedure_end(void)
+{
+	SPI_finish();
+}
+
 static SPIPlanPtr
 kept_plan(oauth1_statement *statement)
 {

@@ -66,6 +66,16 @@ extern char *oauth1_column_cstring(uint64 row, int n, MemoryContext context);
 /* As a datum, copied into the given context where by reference. */
 extern Datum oauth1_column_datum(uint64 row, int n, MemoryContext context, bool *isnull);
 
+/*
+ * For a procedure that ends transactions: begin before anything else, with the
+ * call's atomic flag known to be off; each commit or rollback begins the next
+ * transaction, with no snapshot, as the caller's role.
+ */
+extern void oauth1_procedure_begin(void);
+extern void oauth1_procedure_commit(void);
+extern void oauth1_procedure_rollback(void);
+extern void oauth1_procedure_end(void);
+
 /* The owner of the extension's tables. */
 extern Oid	oauth1_owner(void);
 

@@ -90,6 +90,7 @@ typedef struct oauth1_claimed
 	bool		keyed;			/* as the wish said */
 	pg_uuid_t	idempotency_key;
 	char	   *order_key;		/* NULL: none */
+	bool		has_on_done;
 	Oid			role;			/* who enqueued it; counts while name and oid agree */
 	char	   *role_name;
 	oauth1_queue_position position; /* where it stood */

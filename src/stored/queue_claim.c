@@ -379,7 +379,7 @@ static oauth1_statement take = {
 static oauth1_statement read_calls = {
 	.sql = "SELECT array_position($1, id) - 1, consumer, token, http_method, url, headers, "
 	"content_type, body, timeout_ms, cardinality(attempts), max_attempts, idempotent, "
-	"idempotency_key, order_key, enqueued_by, enqueued_by_name "
+	"idempotency_key, order_key, enqueued_by, enqueued_by_name, on_done IS NOT NULL "
 	"FROM oauth1.call WHERE id = ANY ($1)",
 	.nargs = 1,
 	.types = {INT8ARRAYOID},
@@ -402,7 +402,8 @@ enum
 	CALL_IDEMPOTENCY_KEY,
 	CALL_ORDER_KEY,
 	CALL_ENQUEUED_BY,
-	CALL_ENQUEUED_BY_NAME
+	CALL_ENQUEUED_BY_NAME,
+	CALL_HAS_ON_DONE
 };
 
 static void
@@ -435,6 +436,7 @@ read_claimed(oauth1_claimed *call, uint64 row, MemoryContext memory)
 	call->idempotency_key = *DatumGetUUIDP(oauth1_column_datum(row, CALL_IDEMPOTENCY_KEY,
 															   CurrentMemoryContext, &isnull));
 	call->order_key = oauth1_column_cstring(row, CALL_ORDER_KEY, memory);
+	call->has_on_done = DatumGetBool(oauth1_queue_value(row, CALL_HAS_ON_DONE));
 	call->role = DatumGetObjectId(oauth1_queue_value(row, CALL_ENQUEUED_BY));
 	call->role_name = oauth1_column_cstring(row, CALL_ENQUEUED_BY_NAME, memory);
 }

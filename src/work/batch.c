@@ -256,13 +256,6 @@ next_row(batch *batch)
 
 /* ---------------------------------------------------------------- rows */
 
-/* What an error says, in one line. */
-static char *
-error_text(const ErrorData *error)
-{
-	return error->detail ? psprintf("%s (%s)", error->message, error->detail) : error->message;
-}
-
 static Datum
 make_row(const row_call *row, TupleDesc descriptor)
 {
@@ -278,7 +271,7 @@ make_row(const row_call *row, TupleDesc descriptor)
 	else
 	{
 		values[COLUMN_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(row->error->sqlerrcode));
-		values[COLUMN_ERROR] = CStringGetTextDatum(error_text(row->error));
+		values[COLUMN_ERROR] = CStringGetTextDatum(oauth1_error_line(row->error));
 		nulls[COLUMN_SQLSTATE] = nulls[COLUMN_ERROR] = false;
 	}
 	return HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));

@@ -54,6 +54,7 @@ struct oauth1_call
 	oauth1_composition composition; /* its credential is held */
 	oa1_url		url;
 	bool		judged;			/* grant and URL, for the attempt that is due */
+	bool		queued;			/* attempts and time are the queue's */
 	int			timeout_ms;
 	int64		started;		/* these on oauth1_monotonic_us's clock */
 	int64		deadline;
@@ -157,6 +158,16 @@ oauth1_call_begin(const char *consumer, const char *token_name, const oauth1_mes
 }
 
 oauth1_call *
+oauth1_call_begin_queued(const char *consumer, const char *token_name,
+						 const oauth1_message *message, int timeout_ms)
+{
+	oauth1_call *call = oauth1_call_begin(consumer, token_name, message, timeout_ms);
+
+	call->queued = true;
+	return call;
+}
+
+oauth1_call *
 oauth1_call_begin_composed(const oauth1_composition *composition, const oauth1_message *message,
 						   const oa1_url *url, int timeout_ms)
 {
@@ -252,7 +263,9 @@ take_place(oauth1_call *call, int64 now)
 {
 	int64		wakes;
 
-	if (now >= call->deadline)
+	if (call->queued)
+		call->deadline = now + (int64) call->timeout_ms * 1000;
+	else if (now >= call->deadline)
 	{
 		give_up_waiting(call);
 		return false;
@@ -391,12 +404,11 @@ was_redirected(oauth1_call *call, const oauth1_response *response)
 
 /* As oauth1_retry_wait_us; what it makes of the body, many times as large, is the attempt's. */
 static int64
-retry_wait(oauth1_call *call, const oauth1_response *response)
+retry_wait(oauth1_call *call, const oauth1_response *response, bool idempotent, int attempt)
 {
 	MemoryContext old = MemoryContextSwitchTo(call->attempt);
 	int64		wait = oauth1_retry_wait_us(call->composition.credential->provider,
-											call->message->http_method, response,
-											call->retries + 1);
+											idempotent, response, attempt);
 
 	MemoryContextSwitchTo(old);
 	return wait;
@@ -422,9 +434,10 @@ conclude(oauth1_call *call, int64 now)
 		try_again(call, &response->outcome, now, now);
 		return;
 	}
-	if (call->retries >= oauth1_retries || call->own.kind != OAUTH1_ANSWERED)
+	if (call->queued || call->retries >= oauth1_retries || call->own.kind != OAUTH1_ANSWERED)
 		return;
-	wait = retry_wait(call, response);
+	wait = retry_wait(call, response, oauth1_method_is_idempotent(call->message->http_method),
+					  call->retries + 1);
 	if (wait < 0 || now + wait >= call->deadline)
 		return;
 	call->retries++;
@@ -481,6 +494,39 @@ oauth1_call_step(oauth1_call *call)
 	}
 	MemoryContextSwitchTo(old);
 	return call->state == CALL_OVER;
+}
+
+bool
+oauth1_call_waits_for_place(const oauth1_call *call, int64 *wakes)
+{
+	*wakes = call->wakes;
+	return call->state == CALL_DUE && call->waits_for_place;
+}
+
+void
+oauth1_call_stop(oauth1_call *call)
+{
+	if (call->state == CALL_UNDER_WAY && !oauth1_transfer_done(call->exchange))
+		oauth1_transfer_stop(call->exchange);
+	call->state = CALL_OVER;
+}
+
+const oauth1_outcome *
+oauth1_call_outcome(const oauth1_call *call)
+{
+	if (call->own.kind != OAUTH1_ANSWERED)
+		return &call->own;
+	if (call->exchange == NULL || !oauth1_transfer_done(call->exchange))
+		return NULL;
+	return &oauth1_transfer_response(call->exchange)->outcome;
+}
+
+int64
+oauth1_call_retry_wait_us(oauth1_call *call, bool idempotent, int attempt)
+{
+	if (call->exchange == NULL || call->own.kind != OAUTH1_ANSWERED)
+		return -1;
+	return retry_wait(call, oauth1_transfer_response(call->exchange), idempotent, attempt);
 }
 
 const oauth1_response *

@@ -42,6 +42,14 @@ extern oauth1_call *oauth1_call_begin_composed(const oauth1_composition *composi
 											   int timeout_ms);
 
 /*
+ * One attempt of a queued call.  Whether there is another is the queue's to
+ * decide, so oauth1.retries does not count; and its time begins when its limits
+ * let it start.
+ */
+extern oauth1_call *oauth1_call_begin_queued(const char *consumer, const char *token_name,
+											 const oauth1_message *message, int timeout_ms);
+
+/*
  * Does what there is to do without waiting.  True: the call is over.  Raises an
  * error where the request cannot be composed or may no longer be sent; the call
  * is then to be ended.
@@ -59,6 +67,24 @@ extern bool oauth1_call_is_due(const oauth1_call *call, int64 now);
 
 /* True while its exchange is under way, or got done without having been looked at. */
 extern bool oauth1_call_is_under_way(const oauth1_call *call);
+
+/* Does it wait for its limits?  *wakes: when it looks again at the latest. */
+extern bool oauth1_call_waits_for_place(const oauth1_call *call, int64 *wakes);
+
+/*
+ * The call is over with this: an exchange under way is given up, and its outcome
+ * is what is known of it by now.  Never throws.
+ */
+extern void oauth1_call_stop(oauth1_call *call);
+
+/*
+ * How far the last exchange came, of a call that is over, raised an error or was
+ * stopped.  NULL: there was none, so nothing was sent.
+ */
+extern const oauth1_outcome *oauth1_call_outcome(const oauth1_call *call);
+
+/* As oauth1_retry_wait_us, of a call that is over; -1 where there was no exchange. */
+extern int64 oauth1_call_retry_wait_us(oauth1_call *call, bool idempotent, int attempt);
 
 /*
  * The response of a call that is over, good until its end.  Raises the error of

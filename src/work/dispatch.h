@@ -5,9 +5,9 @@
  *		dispatch = oauth1_dispatch_begin(&transactions, concurrency, -1);
  *		for (;;)
  *		{
- *			oauth1_dispatch_lap(dispatch, true);
+ *			error = oauth1_dispatch_lap(dispatch, true);
  *			... is it time to leave? ...
- *			oauth1_dispatch_wait(dispatch, until);
+ *			error = oauth1_dispatch_wait(dispatch, until);
  *		}
  *		oauth1_dispatch_abandon(dispatch);
  *		oauth1_dispatch_end(dispatch);
@@ -18,6 +18,7 @@
 #define OAUTH1_DISPATCH_H
 
 #include "datatype/timestamp.h"
+#include "utils/elog.h"
 
 /*
  * How its process makes transactions.  Between commit and begin nothing is held
@@ -42,19 +43,24 @@ extern oauth1_dispatch *oauth1_dispatch_begin(const oauth1_transactions *transac
 											  int concurrency, int64 max_calls);
 
 /*
- * Does everything that can be done now without waiting for the network: records
- * what got done, runs what follows from it, looks for the dead, claims (not
- * where may_claim is false), sends.  A failure of one call is that call's.
- * Raises an error only where no work is possible (the extension is gone: 42704;
- * foreign triggers: 55000), or for a cancel; the caller then abandons.
+ * Does everything that can be done now without waiting for the network: sends,
+ * records what got done, runs what follows from it, looks for the dead, claims
+ * (not where may_claim is false).  A failure of one call is that call's.
+ * Returns NULL, or the error that ends it: no work is possible (the extension is
+ * gone: 42704, 42P01, 3F000; foreign triggers: 55000), or a cancel.  The caller
+ * then abandons, and raises it on.
  */
-extern void oauth1_dispatch_lap(oauth1_dispatch *dispatch, bool may_claim);
+extern ErrorData *oauth1_dispatch_lap(oauth1_dispatch *dispatch, bool may_claim);
 
 /*
  * Waits until something got done, the latch was set, or the time has come: that
  * one or the dispatch's own, whichever is first (oauth1_monotonic_us's clock).
+ * Returns NULL, or an error as above; outside a transaction it raises it.
  */
-extern void oauth1_dispatch_wait(oauth1_dispatch *dispatch, int64 until);
+extern ErrorData *oauth1_dispatch_wait(oauth1_dispatch *dispatch, int64 until);
+
+/* There may be new calls: the next lap looks. */
+extern void oauth1_dispatch_expect(oauth1_dispatch *dispatch);
 
 /* Calls that are claimed and not yet recorded. */
 extern int	oauth1_dispatch_claimed(const oauth1_dispatch *dispatch);

@@ -355,31 +355,44 @@ required_attribute(HeapTupleHeader request, int n, const char *name)
 }
 
 void
+oauth1_message_from_parts(oauth1_message *message, oa1_text http_method, oa1_text url,
+						  Jsonb *headers, oa1_text content_type, bytea *body)
+{
+	oauth1_message_init(message, http_method, url);
+	if (headers != NULL)
+		add_headers(message, headers);
+	if (content_type.data != NULL)
+		set_content_type(message, content_type);
+	if (body != NULL)
+		oauth1_message_set_body(message,
+								(oa1_text) {VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)},
+								"application/octet-stream");
+	check_head_is_alone(message);
+}
+
+void
 oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request)
 {
+	oa1_text	http_method = oauth1_utf8_from_text(
+		DatumGetTextPP(required_attribute(request, REQUEST_METHOD, "http_method")));
+	oa1_text	url = oauth1_utf8_from_text(
+		DatumGetTextPP(required_attribute(request, REQUEST_URL, "url")));
+	oa1_text	content_type = {NULL, 0};
+	Jsonb	   *headers = NULL;
+	bytea	   *body = NULL;
 	bool		isnull;
-	Datum		method = required_attribute(request, REQUEST_METHOD, "http_method");
-	Datum		url = required_attribute(request, REQUEST_URL, "url");
 	Datum		value;
 
-	oauth1_message_init(message, oauth1_utf8_from_text(DatumGetTextPP(method)),
-						oauth1_utf8_from_text(DatumGetTextPP(url)));
 	value = GetAttributeByNum(request, REQUEST_HEADERS, &isnull);
 	if (!isnull)
-		add_headers(message, DatumGetJsonbP(value));
+		headers = DatumGetJsonbP(value);
 	value = GetAttributeByNum(request, REQUEST_CONTENT_TYPE, &isnull);
 	if (!isnull)
-		set_content_type(message, oauth1_utf8_from_text(DatumGetTextPP(value)));
+		content_type = oauth1_utf8_from_text(DatumGetTextPP(value));
 	value = GetAttributeByNum(request, REQUEST_BODY, &isnull);
 	if (!isnull)
-	{
-		bytea	   *bytes = DatumGetByteaPP(value);
-
-		oauth1_message_set_body(message,
-								(oa1_text) {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)},
-								"application/octet-stream");
-	}
-	check_head_is_alone(message);
+		body = DatumGetByteaPP(value);
+	oauth1_message_from_parts(message, http_method, url, headers, content_type, body);
 }
 
 bytea *

@@ -38,6 +38,13 @@ extern void oauth1_message_from_arguments(oauth1_message *message, const char *h
 extern void oauth1_message_without_body(oauth1_message *message, const char *http_method,
 										FunctionCallInfo fcinfo, int first);
 
+/*
+ * From the parts of a request whose body is in octets, in UTF-8; content_type.data,
+ * headers and body are NULL where there is none.  What they point to must stay.
+ */
+extern void oauth1_message_from_parts(oauth1_message *message, oa1_text http_method, oa1_text url,
+									  Jsonb *headers, oa1_text content_type, bytea *body);
+
 /* From and to a value of type oauth1.http_request, which has every body in octets. */
 extern void oauth1_message_from_request(oauth1_message *message, HeapTupleHeader request);
 extern Datum oauth1_message_to_request(const oauth1_message *message, FunctionCallInfo fcinfo);

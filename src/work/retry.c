@@ -66,7 +66,7 @@ asks_to_come_again(const oauth1_provider *provider, const oauth1_response *respo
 }
 
 static bool
-is_worth_another(const oauth1_provider *provider, oa1_text http_method,
+is_worth_another(const oauth1_provider *provider, bool idempotent,
 				 const oauth1_response *response)
 {
 	const oauth1_outcome *outcome = &response->outcome;
@@ -75,15 +75,14 @@ is_worth_another(const oauth1_provider *provider, oa1_text http_method,
 	{
 		case OAUTH1_ANSWERED:
 			return asks_to_come_again(provider, response) ||
-				(outcome->status >= 502 && outcome->status <= 504 &&
-				 oauth1_method_is_idempotent(http_method));
+				(outcome->status >= 502 && outcome->status <= 504 && idempotent);
 		case OAUTH1_NOT_SENT:
 			return true;
 		case OAUTH1_TIMED_OUT:
-			return !outcome->sent || oauth1_method_is_idempotent(http_method);
+			return !outcome->sent || idempotent;
 		case OAUTH1_UNANSWERED:
 		case OAUTH1_CUT:
-			return oauth1_method_is_idempotent(http_method);
+			return idempotent;
 		default:
 			/* The next attempt would end the same way. */
 			return false;
@@ -93,8 +92,8 @@ is_worth_another(const oauth1_provider *provider, oa1_text http_method,
 /* ---------------------------------------------------------------- how long */
 
 /* Anything from nothing to a bound that doubles: "full jitter", so that sessions drift apart. */
-static int64
-backoff_us(int attempt)
+int64
+oauth1_backoff_us(int attempt)
 {
 	int64		bound = FIRST_BACKOFF_US;
 
@@ -104,17 +103,17 @@ backoff_us(int attempt)
 }
 
 int64
-oauth1_retry_wait_us(const oauth1_provider *provider, oa1_text http_method,
+oauth1_retry_wait_us(const oauth1_provider *provider, bool idempotent,
 					 const oauth1_response *response, int attempt)
 {
 	int64		asked = -1;
 	int64		backoff;
 
-	if (!is_worth_another(provider, http_method, response))
+	if (!is_worth_another(provider, idempotent, response))
 		return -1;
 	if (response->outcome.kind == OAUTH1_ANSWERED)
 		asked = oauth1_retry_after_ms(response);
-	backoff = backoff_us(attempt);
+	backoff = oauth1_backoff_us(attempt);
 	if (asked < 0)
 		return backoff;
 	/* Not before the time that was asked for, and not all at that time. */

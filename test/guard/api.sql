@@ -208,6 +208,7 @@ CREATE FUNCTION oauth1.enqueue(
     dedupe_key text DEFAULT NULL, order_key text DEFAULT NULL, on_done regprocedure DEFAULT NULL)
 RETURNS bigint;
 CREATE FUNCTION oauth1.call_trigger() RETURNS trigger;
+CREATE PROCEDURE oauth1.drain(max_calls integer DEFAULT NULL, concurrency integer DEFAULT NULL);
 
 -- Not for PUBLIC; all other functions are. Arguments do not matter here.
 REVOKE ALL ON FUNCTION
@@ -217,5 +218,6 @@ REVOKE ALL ON FUNCTION
     oauth1.grant_consumer(), oauth1.revoke_consumer(),
     oauth1.grant_token(), oauth1.revoke_token_grant(), oauth1.adopt_grants(),
     oauth1.rotate_key(), oauth1.create_master_key(), oauth1.rotate_master_key(),
-    oauth1.key_status(), oauth1.rebind_consumer()
+    oauth1.key_status(), oauth1.rebind_consumer(),
+    oauth1.drain()
 FROM PUBLIC;

@@ -1,0 +1,276 @@
+/*
+ * lane.c
+ *	  The consumers that have work, one lane each, and how much of it may be
+ *	  claimed now.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "work/lane.h"
+
+/* Going back to a lane's head may take a tenth of the time. */
+#define HEAD_SHARE 10
+
+/* Where that found nothing, it waits that long for the next time, unless there is news. */
+#define QUIET_US INT64CONST(1000000)
+
+void
+oauth1_lanes_init(oauth1_lanes *lanes, int concurrency)
+{
+	memset(lanes, 0, sizeof(*lanes));
+	lanes->memory = CurrentMemoryContext;
+	lanes->concurrency = concurrency;
+}
+
+static oauth1_lane *
+find(const oauth1_lanes *lanes, const char *consumer)
+{
+	for (int i = 0; i < lanes->count; i++)
+		if (strcmp(lanes->lanes[i]->consumer, consumer) == 0)
+			return lanes->lanes[i];
+	return NULL;
+}
+
+oauth1_lane *
+oauth1_lane_of(oauth1_lanes *lanes, const char *consumer)
+{
+	oauth1_lane *lane = find(lanes, consumer);
+	MemoryContext old;
+
+	if (lane != NULL)
+		return lane;
+	old = MemoryContextSwitchTo(lanes->memory);
+	if (lanes->count == lanes->room)
+	{
+		lanes->room = Max(8, lanes->room * 2);
+		lanes->lanes = lanes->lanes == NULL ?
+			palloc(lanes->room * sizeof(oauth1_lane *)) :
+			repalloc(lanes->lanes, lanes->room * sizeof(oauth1_lane *));
+	}
+	lane = palloc0(sizeof(*lane));
+	lane->consumer = pstrdup(consumer);
+	lane->window = lanes->concurrency;
+	lanes->lanes[lanes->count++] = lane;
+	MemoryContextSwitchTo(old);
+	return lane;
+}
+
+/* ---------------------------------------------------------------- what there is */
+
+/* Nothing is pending in it, and nothing claimed. */
+static bool
+is_empty(const oauth1_lane *lane)
+{
+	return !lane->is_known && lane->claimed == 0;
+}
+
+static void
+forget_empty(oauth1_lanes *lanes)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < lanes->count; i++)
+	{
+		oauth1_lane *lane = lanes->lanes[i];
+
+		if (!is_empty(lane))
+			lanes->lanes[kept++] = lane;
+		else
+		{
+			pfree(lane->consumer);
+			pfree(lane);
+		}
+	}
+	lanes->count = kept;
+}
+
+/* Not before may the lane be looked at from its head. */
+static int64
+head_at(const oauth1_lane *lane)
+{
+	return Max(lane->head_at, lane->quiet_until);
+}
+
+int
+oauth1_lanes_known(const oauth1_lanes *lanes, int64 clock, oauth1_queue_wish *known)
+{
+	int			count = 0;
+
+	for (int i = 0; i < lanes->count; i++)
+		if (clock < head_at(lanes->lanes[i]))
+			known[count++] = (oauth1_queue_wish) {
+				.consumer = lanes->lanes[i]->consumer,
+				.after = lanes->lanes[i]->after,
+			};
+	return count;
+}
+
+/* What is at the cursor or before it was passed over, or became due, or was committed, later. */
+static void
+take_in(oauth1_lane *lane, const oauth1_queue_lane *found, TimestampTz now)
+{
+	lane->is_known = true;
+	lane->due = found->due;
+	lane->keyed = found->has_idempotency_header;
+	lane->paused_until = found->paused_until;
+	if (lane->due > now)
+		return;
+	if (lane->due <= lane->after.due)
+		lane->after = (oauth1_queue_position) {0};
+	lane->has_more = true;
+}
+
+int64
+oauth1_lanes_update(oauth1_lanes *lanes, const oauth1_queue_lane *found, int count,
+					TimestampTz now, int64 clock)
+{
+	int64		again = PG_INT64_MAX;
+
+	/* Before the cursor of those that were known there may still be something. */
+	for (int i = 0; i < lanes->count; i++)
+		if (clock < head_at(lanes->lanes[i]))
+			again = Min(again, head_at(lanes->lanes[i]));
+		else
+			lanes->lanes[i]->is_known = false;
+	for (int i = 0; i < count; i++)
+		take_in(oauth1_lane_of(lanes, found[i].consumer), &found[i], now);
+	forget_empty(lanes);
+	return again;
+}
+
+void
+oauth1_lanes_expect(oauth1_lanes *lanes)
+{
+	for (int i = 0; i < lanes->count; i++)
+	{
+		lanes->lanes[i]->has_more = true;
+		lanes->lanes[i]->quiet_until = 0;
+	}
+}
+
+/* ---------------------------------------------------------------- how much */
+
+bool
+oauth1_lane_is_held(const oauth1_lane *lane, TimestampTz now, int64 clock)
+{
+	return lane->paused_until > now || lane->held_until > clock || lane->waiting > 0;
+}
+
+/* How many more calls the lane may have, of free places, by the rules of lane.h. */
+static int
+allowance(const oauth1_lanes *lanes, const oauth1_lane *lane, int free)
+{
+	int			most = Min(lanes->concurrency, lane->window);
+	int			n = 0;
+
+	/* A consumer that was paused is tried with one call. */
+	if (lane->refusals > 0 && lane->paused_until != 0)
+		most = 1;
+	while (lane->claimed + n < most && lane->claimed + n < free - n)
+		n++;
+	return n;
+}
+
+int
+oauth1_lanes_wishes(oauth1_lanes *lanes, int64 most, TimestampTz now, int64 clock,
+					oauth1_queue_wish *wishes)
+{
+	int			free = 2 * lanes->concurrency - lanes->claimed;
+	int			count = 0;
+
+	for (int i = 0; i < lanes->count && free > 0 && most > 0; i++)
+	{
+		oauth1_lane *lane = lanes->lanes[(lanes->first + i) % lanes->count];
+		int			n;
+
+		if (!lane->has_more || oauth1_lane_is_held(lane, now, clock))
+			continue;
+		n = (int) Min(allowance(lanes, lane, free), most);
+		if (n == 0)
+			continue;
+		wishes[count++] = (oauth1_queue_wish) {
+			.consumer = lane->consumer,
+			.count = n,
+			.after = lane->after,
+			.keyed = lane->keyed,
+		};
+		free -= n;
+		most -= n;
+	}
+	if (lanes->count > 0)
+		lanes->first = (lanes->first + 1) % lanes->count;
+	return count;
+}
+
+void
+oauth1_lane_took(oauth1_lane *lane, const oauth1_queue_wish *wish, int64 cost, int64 clock)
+{
+	bool		from_head = wish->after.due == 0 && wish->after.id == 0;
+
+	if (from_head)
+		lane->head_at = clock + cost * HEAD_SHARE;
+	/* All that is due must be passed over. */
+	if (from_head && !wish->more)
+		lane->quiet_until = clock + QUIET_US;
+	lane->after = wish->reached;
+	lane->has_more = wish->more;
+}
+
+/* In the order in which calls are taken. */
+static bool
+is_before(const oauth1_queue_position *a, const oauth1_queue_position *b)
+{
+	return a->due < b->due || (a->due == b->due && a->id < b->id);
+}
+
+void
+oauth1_lanes_widen(oauth1_lanes *lanes)
+{
+	for (int i = 0; i < lanes->count; i++)
+	{
+		oauth1_lane *lane = lanes->lanes[i];
+
+		if (lane->waiting == 0 && lane->claimed >= lane->window &&
+			lane->window < lanes->concurrency)
+			lane->window++;
+	}
+}
+
+void
+oauth1_lane_give_back(oauth1_lane *lane, const oauth1_queue_position *position)
+{
+	oauth1_queue_position before = {position->due, position->id - 1};
+
+	if (is_before(&before, &lane->after))
+		lane->after = before;
+	lane->is_known = true;
+	lane->has_more = true;
+}
+
+bool
+oauth1_lanes_have_more(const oauth1_lanes *lanes, TimestampTz now, int64 clock)
+{
+	for (int i = 0; i < lanes->count; i++)
+		if (lanes->lanes[i]->has_more && !oauth1_lane_is_held(lanes->lanes[i], now, clock))
+			return true;
+	return false;
+}
+
+TimestampTz
+oauth1_lanes_next_due(const oauth1_lanes *lanes, TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+
+	for (int i = 0; i < lanes->count; i++)
+	{
+		const oauth1_lane *lane = lanes->lanes[i];
+		TimestampTz due = Max(lane->due, lane->paused_until);
+
+		if (lane->is_known && due > now)
+			next = Min(next, due);
+	}
+	return next;
+}
