@@ -1194,6 +1194,7 @@ CREATE TABLE oauth1.call (
     elapsed_ms double precision,
     sqlstate text,
     error text,
+    on_done_error text,
     CHECK (state IN ('done', 'failed', 'uncertain', 'cancelled')),
     CHECK ((state IS NULL) = (finished_at IS NULL)))
     WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
@@ -1244,6 +1245,10 @@ CREATE TABLE oauth1.follow_up (
     WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE oauth1.follow_up IS
     'calls that have ended and whose on_done is still to run';
+
+CREATE INDEX follow_up_due ON oauth1.follow_up (system_identifier, database, due, id);
+COMMENT ON INDEX oauth1.follow_up_due IS
+    'whose on_done is to run next';
 
 CREATE TABLE oauth1.consumer_pause (
     consumer text PRIMARY KEY REFERENCES oauth1.consumer ON UPDATE CASCADE ON DELETE CASCADE,
@@ -1308,7 +1313,8 @@ SELECT c.id,
        c.finished_at,
        CASE WHEN c.state IS NULL THEN last.status ELSE c.status END AS status,
        CASE WHEN c.state IS NULL THEN last.sqlstate ELSE c.sqlstate END AS sqlstate,
-       CASE WHEN c.state IS NULL THEN last.error ELSE c.error END AS error,
+       CASE WHEN c.state IS NULL THEN last.error
+            ELSE nullif(pg_catalog.concat_ws('; ', c.error, c.on_done_error), '') END AS error,
        c.dedupe_key,
        c.order_key,
        c.enqueued_by_name AS enqueued_by

@@ -12,6 +12,7 @@
 #include "ground/errors.h"
 #include "stored/pause.h"
 #include "stored/query.h"
+#include "stored/queue_news.h"
 
 /*
  * refusals counts from that number on, one for each pause in a row.  Nothing
@@ -81,7 +82,8 @@ oauth1_pause_end(const char *consumer)
 {
 	Datum		values[] = {CStringGetTextDatum(consumer)};
 
-	(void) oauth1_query_write(&end, values, NULL);
+	if (oauth1_query_write(&end, values, NULL) > 0)
+		oauth1_queue_has_news = true;
 }
 
 void
@@ -89,5 +91,6 @@ oauth1_pause_end_of_provider(const char *provider)
 {
 	Datum		values[] = {CStringGetTextDatum(provider)};
 
-	(void) oauth1_query_write(&end_of_provider, values, NULL);
+	if (oauth1_query_write(&end_of_provider, values, NULL) > 0)
+		oauth1_queue_has_news = true;
 }
