@@ -1,10 +1,10 @@
 /*
  * queue_claim.c
- *	  Taking calls that are due.
+ *	  Choosing calls that are due.
  *
- * One lap is three or four statements, whatever the number of calls: the rows of
+ * A claim is three or four statements, whatever the number of calls: the rows of
  * oauth1.queue that come next are locked; of calls with an order_key, the first of
- * each key is found; what was chosen is marked, and read.
+ * each key is found; what was chosen is marked, and read (queue_take.c).
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -52,17 +52,14 @@ typedef struct lap
 	oauth1_queue_wish *wishes;
 	progress   *progress;		/* of each */
 	int			wish_count;
-	Datum		now;			/* what is due is due then */
+	Datum		now;			/* what is due by then is due */
 	candidate  *candidates;		/* by wish, then by position */
 	int			candidate_count;
 	chain	   *chains;			/* those asked for, then those of candidates */
 	int			asked_chains;
 	int			chain_count;
 	bool		ordered;		/* nobody else claims calls with an order_key */
-	int			count;			/* chosen */
-	Datum	   *ids;
-	Datum	   *keyed;
-	oauth1_queue_position *positions;
+	oauth1_queue_choice chosen;
 	size_t		octets;			/* of what is chosen */
 	size_t		max_octets;
 	bool		full;
@@ -251,16 +248,18 @@ find_firsts(lap *lap)
 static bool
 choose(lap *lap, const candidate *candidate, bool keyed)
 {
-	if (lap->full || (lap->count > 0 && candidate->size > lap->max_octets - lap->octets))
+	oauth1_queue_choice *chosen = &lap->chosen;
+
+	if (lap->full || (chosen->count > 0 && candidate->size > lap->max_octets - lap->octets))
 	{
 		lap->full = true;
 		return false;
 	}
 	lap->octets += Min((size_t) candidate->size, lap->max_octets - lap->octets);
-	lap->ids[lap->count] = Int64GetDatum(candidate->id);
-	lap->keyed[lap->count] = BoolGetDatum(keyed);
-	lap->positions[lap->count] = candidate->position;
-	lap->count++;
+	chosen->ids[chosen->count] = Int64GetDatum(candidate->id);
+	chosen->keyed[chosen->count] = BoolGetDatum(keyed);
+	chosen->positions[chosen->count] = candidate->position;
+	chosen->count++;
 	return true;
 }
 
@@ -282,13 +281,13 @@ choose_candidate(lap *lap, const candidate *next, bool *ordered)
 {
 	oauth1_queue_wish *wish = &lap->wishes[next->wish];
 	progress   *progress = &lap->progress[next->wish];
-	int			before = lap->count;
+	int			before = lap->chosen.count;
 	bool		passed = next->chain < 0
 		? choose(lap, next, wish->keyed)
 		: choose_first(lap, &lap->chains[next->chain]);
 
 	progress->found++;
-	progress->chosen += lap->count - before;
+	progress->chosen += lap->chosen.count - before;
 	if (!passed && next->chain >= 0 && !lap->full)
 		*ordered = false;
 	progress->stuck = progress->stuck || !passed;
@@ -366,117 +365,6 @@ pass_waiting(const lap *lap)
 	}
 }
 
-/* ---------------------------------------------------------------- taking */
-
-/* The rows are locked by what came before. */
-static oauth1_statement take = {
-	.sql = "UPDATE oauth1.queue SET claim = $1, claimed_at = $2, "
-	"keyed = $4[array_position($3, id)] WHERE id = ANY ($3)",
-	.nargs = 4,
-	.types = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, BOOLARRAYOID},
-};
-
-static oauth1_statement read_calls = {
-	.sql = "SELECT array_position($1, id) - 1, consumer, token, http_method, url, headers, "
-	"content_type, body, timeout_ms, cardinality(attempts), max_attempts, idempotent, "
-	"idempotency_key, order_key, enqueued_by, enqueued_by_name, on_done IS NOT NULL "
-	"FROM oauth1.call WHERE id = ANY ($1)",
-	.nargs = 1,
-	.types = {INT8ARRAYOID},
-};
-
-enum
-{
-	CALL_N = 1,
-	CALL_CONSUMER,
-	CALL_TOKEN,
-	CALL_HTTP_METHOD,
-	CALL_URL,
-	CALL_HEADERS,
-	CALL_CONTENT_TYPE,
-	CALL_BODY,
-	CALL_TIMEOUT_MS,
-	CALL_ATTEMPTS,
-	CALL_MAX_ATTEMPTS,
-	CALL_IDEMPOTENT,
-	CALL_IDEMPOTENCY_KEY,
-	CALL_ORDER_KEY,
-	CALL_ENQUEUED_BY,
-	CALL_ENQUEUED_BY_NAME,
-	CALL_HAS_ON_DONE
-};
-
-static void
-read_request(oauth1_claimed *call, uint64 row, MemoryContext memory)
-{
-	bool		isnull;
-
-	call->consumer = oauth1_column_cstring(row, CALL_CONSUMER, memory);
-	call->token = oauth1_column_cstring(row, CALL_TOKEN, memory);
-	call->http_method = oauth1_column_cstring(row, CALL_HTTP_METHOD, memory);
-	call->url = oauth1_column_cstring(row, CALL_URL, memory);
-	call->headers = (Jsonb *)
-		DatumGetPointer(oauth1_column_datum(row, CALL_HEADERS, memory, &isnull));
-	call->content_type = oauth1_column_cstring(row, CALL_CONTENT_TYPE, memory);
-	call->body = (bytea *)
-		DatumGetPointer(oauth1_column_datum(row, CALL_BODY, memory, &isnull));
-	/* Null comes as 0. */
-	call->timeout_ms = DatumGetInt32(oauth1_queue_value(row, CALL_TIMEOUT_MS));
-}
-
-static void
-read_claimed(oauth1_claimed *call, uint64 row, MemoryContext memory)
-{
-	bool		isnull;
-
-	read_request(call, row, memory);
-	call->attempts = DatumGetInt32(oauth1_queue_value(row, CALL_ATTEMPTS));
-	call->max_attempts = DatumGetInt32(oauth1_queue_value(row, CALL_MAX_ATTEMPTS));
-	call->idempotent = DatumGetBool(oauth1_queue_value(row, CALL_IDEMPOTENT));
-	call->idempotency_key = *DatumGetUUIDP(oauth1_column_datum(row, CALL_IDEMPOTENCY_KEY,
-															   CurrentMemoryContext, &isnull));
-	call->order_key = oauth1_column_cstring(row, CALL_ORDER_KEY, memory);
-	call->has_on_done = DatumGetBool(oauth1_queue_value(row, CALL_HAS_ON_DONE));
-	call->role = DatumGetObjectId(oauth1_queue_value(row, CALL_ENQUEUED_BY));
-	call->role_name = oauth1_column_cstring(row, CALL_ENQUEUED_BY_NAME, memory);
-}
-
-/* Marks the rows of oauth1.queue, and reads those of oauth1.call. */
-static uint64
-take_rows(const lap *lap, int64 claim_number)
-{
-	Datum		ids = oauth1_queue_array(INT8OID, lap->ids, NULL, lap->count);
-
-	(void) oauth1_query_write(&take, (Datum[]) {
-		Int64GetDatum(claim_number), lap->now, ids,
-		oauth1_queue_array(BOOLOID, lap->keyed, NULL, lap->count)
-	}, NULL);
-	return oauth1_query_read(&read_calls, &ids, NULL);
-}
-
-static oauth1_claimed *
-take_chosen(const lap *lap, int64 claim_number, MemoryContext memory)
-{
-	oauth1_claimed *calls = MemoryContextAllocZero(memory, sizeof(*calls) * Max(lap->count, 1));
-	uint64		rows = lap->count > 0 ? take_rows(lap, claim_number) : 0;
-
-	if (rows != lap->count)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("a row of \"oauth1.queue\" has no row in \"oauth1.call\""),
-				 errhint("Delete rows of \"oauth1.queue\" whose id is not in \"oauth1.call\".")));
-	for (uint64 row = 0; row < rows; row++)
-	{
-		int			n = DatumGetInt32(oauth1_queue_value(row, CALL_N));
-
-		calls[n].id = DatumGetInt64(lap->ids[n]);
-		calls[n].keyed = DatumGetBool(lap->keyed[n]);
-		calls[n].position = lap->positions[n];
-		read_claimed(&calls[n], row, memory);
-	}
-	return calls;
-}
-
 /* ---------------------------------------------------------------- the lap */
 
 static void
@@ -502,9 +390,9 @@ make_room(lap *lap)
 {
 	int			most = Max(lap->candidate_count + lap->chain_count, 1);
 
-	lap->ids = palloc(sizeof(*lap->ids) * most);
-	lap->keyed = palloc(sizeof(*lap->keyed) * most);
-	lap->positions = palloc(sizeof(*lap->positions) * most);
+	lap->chosen.ids = palloc(sizeof(Datum) * most);
+	lap->chosen.keyed = palloc(sizeof(Datum) * most);
+	lap->chosen.positions = palloc(sizeof(oauth1_queue_position) * most);
 }
 
 oauth1_claimed *
@@ -524,8 +412,8 @@ oauth1_queue_claim(int64 claim_number, oauth1_queue_wish *wishes, int wish_count
 	make_room(&lap);
 	choose_all(&lap, ordered);
 	pass_waiting(&lap);
-	calls = take_chosen(&lap, claim_number, memory);
-	*count = lap.count;
+	calls = oauth1_queue_take(claim_number, lap.now, &lap.chosen, memory);
+	*count = lap.chosen.count;
 	oauth1_query_end(&query);
 	return calls;
 }

@@ -32,7 +32,24 @@ extern Datum oauth1_queue_array(Oid type, const Datum *values, const bool *nulls
 /* A column of the current result that is not null and passed by value. */
 extern Datum oauth1_queue_value(uint64 row, int n);
 
-/* The first two columns of whose calls are ours: of this server, and of this database. */
+/* Calls to be claimed: parallel arrays. */
+typedef struct oauth1_queue_choice
+{
+	int			count;
+	Datum	   *ids;
+	Datum	   *keyed;
+	oauth1_queue_position *positions;
+} oauth1_queue_choice;
+
+/*
+ * Marks them as claimed by that number, now, and returns them in memory's context,
+ * in their order.  Inside an oauth1_query that has locked their rows.
+ */
+extern oauth1_claimed *oauth1_queue_take(int64 claim_number, Datum now,
+										 const oauth1_queue_choice *chosen,
+										 MemoryContext memory);
+
+/* Which rows are ours: their columns system_identifier and database. */
 extern Datum oauth1_queue_system_identifier(void);
 extern Datum oauth1_queue_database(void);
 

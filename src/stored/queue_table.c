@@ -8,8 +8,8 @@
 
 #include "access/table.h"
 #include "access/xlog.h"
-#include "catalog/namespace.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -94,9 +94,10 @@ is_key_check(const Trigger *trigger)
 }
 
 static void
-check_table(Oid relation)
+check_table(const char *name)
 {
-	Relation	table = table_open(relation, RowExclusiveLock);
+	RangeVar   *range = makeRangeVar("oauth1", (char *) name, -1);
+	Relation	table = table_openrv(range, RowExclusiveLock);
 
 	if (table->rd_rules != NULL)
 		raise_foreign(table, "a rule");
@@ -104,14 +105,14 @@ check_table(Oid relation)
 		if (!is_key_check(&table->trigdesc->triggers[i]))
 			raise_foreign(table, psprintf("a trigger \"%s\"", table->trigdesc->triggers[i].tgname));
 	table_close(table, NoLock);
+	pfree(range);
 }
 
 void
 oauth1_queue_check_tables(void)
 {
 	static const char *const names[] = {"call", "queue", "follow_up", "consumer_pause"};
-	Oid			schema = get_namespace_oid("oauth1", false);
 
 	for (int i = 0; i < lengthof(names); i++)
-		check_table(get_relname_relid(names[i], schema));
+		check_table(names[i]);
 }

@@ -1,0 +1,118 @@
+/*
+ * queue_take.c
+ *	  Marking calls as claimed, and reading what is needed to send them.
+ *
+ * Copyright (c) 2026, oauth1 contributors
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "stored/queue_private.h"
+
+static oauth1_statement mark_claimed = {
+	.sql = "UPDATE oauth1.queue SET claim = $1, claimed_at = $2, "
+	"keyed = $4[array_position($3, id)] WHERE id = ANY ($3)",
+	.nargs = 4,
+	.types = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, BOOLARRAYOID},
+};
+
+static oauth1_statement read_calls = {
+	.sql = "SELECT array_position($1, id) - 1, consumer, token, http_method, url, headers, "
+	"content_type, body, timeout_ms, cardinality(attempts), max_attempts, idempotent, "
+	"idempotency_key, order_key, enqueued_by, enqueued_by_name, on_done IS NOT NULL "
+	"FROM oauth1.call WHERE id = ANY ($1)",
+	.nargs = 1,
+	.types = {INT8ARRAYOID},
+};
+
+enum
+{
+	CALL_N = 1,
+	CALL_CONSUMER,
+	CALL_TOKEN,
+	CALL_HTTP_METHOD,
+	CALL_URL,
+	CALL_HEADERS,
+	CALL_CONTENT_TYPE,
+	CALL_BODY,
+	CALL_TIMEOUT_MS,
+	CALL_ATTEMPTS,
+	CALL_MAX_ATTEMPTS,
+	CALL_IDEMPOTENT,
+	CALL_IDEMPOTENCY_KEY,
+	CALL_ORDER_KEY,
+	CALL_ENQUEUED_BY,
+	CALL_ENQUEUED_BY_NAME,
+	CALL_HAS_ON_DONE
+};
+
+static void
+read_request(oauth1_claimed *call, uint64 row, MemoryContext memory)
+{
+	bool		isnull;
+
+	call->consumer = oauth1_column_cstring(row, CALL_CONSUMER, memory);
+	call->token = oauth1_column_cstring(row, CALL_TOKEN, memory);
+	call->http_method = oauth1_column_cstring(row, CALL_HTTP_METHOD, memory);
+	call->url = oauth1_column_cstring(row, CALL_URL, memory);
+	call->headers = (Jsonb *)
+		DatumGetPointer(oauth1_column_datum(row, CALL_HEADERS, memory, &isnull));
+	call->content_type = oauth1_column_cstring(row, CALL_CONTENT_TYPE, memory);
+	call->body = (bytea *)
+		DatumGetPointer(oauth1_column_datum(row, CALL_BODY, memory, &isnull));
+	/* Null comes as 0. */
+	call->timeout_ms = DatumGetInt32(oauth1_queue_value(row, CALL_TIMEOUT_MS));
+}
+
+static void
+read_claimed(oauth1_claimed *call, uint64 row, MemoryContext memory)
+{
+	bool		isnull;
+
+	read_request(call, row, memory);
+	call->attempts = DatumGetInt32(oauth1_queue_value(row, CALL_ATTEMPTS));
+	call->max_attempts = DatumGetInt32(oauth1_queue_value(row, CALL_MAX_ATTEMPTS));
+	call->idempotent = DatumGetBool(oauth1_queue_value(row, CALL_IDEMPOTENT));
+	call->idempotency_key = *DatumGetUUIDP(oauth1_column_datum(row, CALL_IDEMPOTENCY_KEY,
+															   CurrentMemoryContext, &isnull));
+	call->order_key = oauth1_column_cstring(row, CALL_ORDER_KEY, memory);
+	call->role = DatumGetObjectId(oauth1_queue_value(row, CALL_ENQUEUED_BY));
+	call->role_name = oauth1_column_cstring(row, CALL_ENQUEUED_BY_NAME, memory);
+	call->has_on_done = DatumGetBool(oauth1_queue_value(row, CALL_HAS_ON_DONE));
+}
+
+oauth1_claimed *
+oauth1_queue_take(int64 claim_number, Datum now, const oauth1_queue_choice *chosen,
+				  MemoryContext memory)
+{
+	oauth1_claimed *calls = MemoryContextAllocZero(memory,
+												   sizeof(*calls) * Max(chosen->count, 1));
+	Datum		ids = oauth1_queue_array(INT8OID, chosen->ids, NULL, chosen->count);
+	uint64		rows;
+
+	if (chosen->count == 0)
+		return calls;
+	(void) oauth1_query_write(&mark_claimed, (Datum[]) {
+		Int64GetDatum(claim_number), now, ids,
+		oauth1_queue_array(BOOLOID, chosen->keyed, NULL, chosen->count)
+	}, NULL);
+	rows = oauth1_query_read(&read_calls, &ids, NULL);
+	if (rows != chosen->count)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a row of \"oauth1.queue\" has no row in \"oauth1.call\""),
+				 errhint("Delete rows of \"oauth1.queue\" whose id is not in \"oauth1.call\".")));
+	for (uint64 row = 0; row < rows; row++)
+	{
+		int			n = DatumGetInt32(oauth1_queue_value(row, CALL_N));
+
+		calls[n].id = DatumGetInt64(chosen->ids[n]);
+		calls[n].keyed = DatumGetBool(chosen->keyed[n]);
+		calls[n].position = chosen->positions[n];
+		read_claimed(&calls[n], row, memory);
+	}
+	return calls;
+}
