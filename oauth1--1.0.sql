@@ -1340,6 +1340,48 @@ LANGUAGE C;
 COMMENT ON PROCEDURE oauth1.drain(integer, integer) IS
     'sends queued calls that are due, as the worker does, until none is; a statement of its own';
 
+CREATE FUNCTION oauth1.call_result(id bigint)
+RETURNS oauth1.http_response
+AS 'MODULE_PATHNAME', 'oauth1_call_result'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.call_result(bigint) IS
+    'the answer to a queued call that has ended; NULL where it has none';
+
+CREATE FUNCTION oauth1.await_call(id bigint, timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response
+AS 'MODULE_PATHNAME', 'oauth1_await_call'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.await_call(bigint, integer) IS
+    'waits until a queued call has ended; its answer, NULL where it has none; not in the transaction that enqueued it';
+
+CREATE FUNCTION oauth1.cancel_call(id bigint)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'oauth1_cancel_call'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.cancel_call(bigint) IS
+    'cancels a queued call that is pending; false where it is being sent, or has ended';
+
+CREATE FUNCTION oauth1.retry_call(id bigint)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'oauth1_retry_call'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.retry_call(bigint) IS
+    'has a call sent again that failed, is uncertain or was cancelled, or one that waits sent now; false where it is being sent, or done';
+
+CREATE FUNCTION oauth1.purge_calls(older_than interval)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'oauth1_purge_calls'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.purge_calls(interval) IS
+    'deletes the current role''s calls that ended longer ago than that; the owner''s: all; returns how many';
+
+CREATE FUNCTION oauth1.adopt_calls()
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'oauth1_adopt_calls'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.adopt_calls() IS
+    'after a restore or a copy: takes over the calls that wait in the database this one is a copy of; returns how many';
+
 -- ---------------------------------------------------------------- privileges
 
 -- PUBLIC may sign, call and look; calls, flow and views judge the current role themselves. What
@@ -1375,6 +1417,8 @@ REVOKE ALL ON FUNCTION
     oauth1.rotate_master_key(text),
     oauth1.key_status(),
     oauth1.rebind_consumer(text),
+    oauth1.purge_calls(interval),
+    oauth1.adopt_calls(),
     oauth1._invalidate(),
     oauth1._entry_begin(),
     oauth1._entry_row(),

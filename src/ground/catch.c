@@ -63,3 +63,36 @@ oauth1_error_line(const ErrorData *error)
 {
 	return error->detail ? psprintf("%s (%s)", error->message, error->detail) : error->message;
 }
+
+bool
+oauth1_keep_if(bool (*operation) (void *), void *argument)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+	volatile bool kept = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(memory);
+	PG_TRY();
+	{
+		kept = operation(argument);
+		if (kept)
+			ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		kept = false;
+	}
+	PG_END_TRY();
+	if (!kept)
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(memory);
+	CurrentResourceOwner = owner;
+	if (error != NULL)
+		ReThrowError(error);
+	return kept;
+}

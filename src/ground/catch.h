@@ -32,4 +32,10 @@ extern bool oauth1_error_ends_statement(const ErrorData *error);
 /* What an error says, in one line; palloc'd, or the error's own text. */
 extern char *oauth1_error_line(const ErrorData *error);
 
+/*
+ * Runs the operation in a subtransaction that is kept where it returns true, and
+ * else undone: its locks with it.  Returns the same.  Errors are raised on.
+ */
+extern bool oauth1_keep_if(bool (*operation) (void *), void *argument);
+
 #endif							/* OAUTH1_CATCH_H */

@@ -193,4 +193,7 @@ extern int	oauth1_queue_recover(int64 own_claim_number, oauth1_queue_ended *ende
  */
 extern int	oauth1_queue_purge(TimestampTz before, int count, int64 *after);
 
+/* The same of what a role may see and handle (oauth1_acts_for): its own, or as the owner all. */
+extern int	oauth1_queue_purge_of(Oid role, TimestampTz before, int count, int64 *after);
+
 #endif							/* OAUTH1_QUEUE_H */

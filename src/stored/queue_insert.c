@@ -6,15 +6,14 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "stored/query.h"
 #include "stored/queue_insert.h"
 #include "stored/queue_news.h"
+#include "stored/queue_private.h"
 
 bool		oauth1_queue_has_news = false;
 
@@ -126,17 +125,8 @@ set_values(const oauth1_new_call *call, Datum *values, char *nulls)
 	values[ARGUMENT_ROLE_NAME] = CStringGetTextDatum(GetUserNameFromId(call->role, false));
 	values[ARGUMENT_RUN_AT] = TimestampTzGetDatum(call->run_at);
 	values[ARGUMENT_SIZE] = Int32GetDatum(size_of(call));
-	values[ARGUMENT_SYSTEM_IDENTIFIER] = Int64GetDatum((int64) GetSystemIdentifier());
-	values[ARGUMENT_DATABASE] = ObjectIdGetDatum(MyDatabaseId);
-}
-
-/* The id in the only row of the last statement. */
-static int64
-returned_id(void)
-{
-	bool		isnull;
-
-	return DatumGetInt64(oauth1_column_datum(0, 1, CurrentMemoryContext, &isnull));
+	values[ARGUMENT_SYSTEM_IDENTIFIER] = oauth1_queue_system_identifier();
+	values[ARGUMENT_DATABASE] = oauth1_queue_database();
 }
 
 /* The call of that dedupe_key which has not ended; 0: there is none. */
@@ -148,7 +138,9 @@ duplicate_of(const Datum *values)
 		values[ARGUMENT_CONSUMER], values[ARGUMENT_DEDUPE_KEY]
 	};
 
-	return oauth1_query_read(&select_duplicate, arguments, NULL) == 0 ? 0 : returned_id();
+	if (oauth1_query_read(&select_duplicate, arguments, NULL) == 0)
+		return 0;
+	return DatumGetInt64(oauth1_queue_value(0, 1));
 }
 
 /*
@@ -168,7 +160,7 @@ insert_deduped(Datum *values, const char *nulls)
 		if (oauth1_query_write(&insert_deduped_call, values, nulls) > 0)
 		{
 			oauth1_queue_has_news = true;
-			return returned_id();
+			return DatumGetInt64(oauth1_queue_value(0, 1));
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -183,14 +175,17 @@ oauth1_queue_insert(const oauth1_new_call *call)
 	int64		id;
 
 	set_values(call, values, nulls);
-	oauth1_query_begin(&query);
 	if (call->dedupe_key != NULL)
+	{
+		oauth1_queue_begin(&query);
 		id = insert_deduped(values, nulls);
+	}
 	else
 	{
+		oauth1_query_begin(&query);
 		(void) oauth1_query_write(&insert_call, values, nulls);
 		oauth1_queue_has_news = true;
-		id = returned_id();
+		id = DatumGetInt64(oauth1_queue_value(0, 1));
 	}
 	oauth1_query_end(&query);
 	return id;

@@ -26,6 +26,11 @@ extern void oauth1_queue_begin(oauth1_query *query);
  */
 extern void oauth1_queue_check_tables(void);
 
+/* Assignments to columns of oauth1.call: it has no result (any more). */
+#define OAUTH1_NO_RESULT \
+	"status = NULL, reply_content_type = NULL, reply_headers = NULL, reply_body = NULL, " \
+	"reply_body_bytes = NULL, elapsed_ms = NULL"
+
 /* Values as an array of that type, in the current context; nulls NULL: there are none. */
 extern Datum oauth1_queue_array(Oid type, const Datum *values, const bool *nulls, int count);
 

@@ -209,6 +209,13 @@ CREATE FUNCTION oauth1.enqueue(
 RETURNS bigint;
 CREATE FUNCTION oauth1.call_trigger() RETURNS trigger;
 CREATE PROCEDURE oauth1.drain(max_calls integer DEFAULT NULL, concurrency integer DEFAULT NULL);
+CREATE FUNCTION oauth1.call_result(id bigint) RETURNS oauth1.http_response;
+CREATE FUNCTION oauth1.await_call(id bigint, timeout_ms integer DEFAULT NULL)
+RETURNS oauth1.http_response;
+CREATE FUNCTION oauth1.cancel_call(id bigint) RETURNS boolean;
+CREATE FUNCTION oauth1.retry_call(id bigint) RETURNS boolean;
+CREATE FUNCTION oauth1.purge_calls(older_than interval) RETURNS bigint;
+CREATE FUNCTION oauth1.adopt_calls() RETURNS bigint;
 
 -- Not for PUBLIC; all other functions are. Arguments do not matter here.
 REVOKE ALL ON FUNCTION
@@ -219,5 +226,6 @@ REVOKE ALL ON FUNCTION
     oauth1.grant_token(), oauth1.revoke_token_grant(), oauth1.adopt_grants(),
     oauth1.rotate_key(), oauth1.create_master_key(), oauth1.rotate_master_key(),
     oauth1.key_status(), oauth1.rebind_consumer(),
-    oauth1.drain()
+    oauth1.drain(),
+    oauth1.purge_calls(), oauth1.adopt_calls()
 FROM PUBLIC;

@@ -126,13 +126,15 @@ foreach my $where (sort keys %readers)
 	$owner->rows('SET default_transaction_read_only = on');
 	my $mark = $service->mark;
 	foreach my $function (
-		q{request_token('api')}, q{access_token('t', 'v')}, q{handle_callback('x?oauth_token=a&oauth_verifier=b')}, q{renew_token('api')}, q{revoke_token('api')})
+		q{request_token('api')}, q{access_token('t', 'v')}, q{handle_callback('x?oauth_token=a&oauth_verifier=b')}, q{renew_token('api')}, q{revoke_token('api')},
+		q{enqueue('api', 'GET', '/api/echo')}, 'cancel_call(1)', 'retry_call(1)')
 	{
 		is_error($readers{$where}->error("SELECT oauth1.$function"), '25006', qr/recovery|read-only/, "$where: $function");
 	}
 	foreach my $statement (
 		q{SELECT oauth1.set_token('api', 't', 's')}, q{SELECT oauth1.drop_token('api')}, q{SELECT oauth1.rotate_key()}, q{SELECT oauth1.drop_consumer('api')},
 		q{SELECT oauth1.alter_consumer('api', consumer_key => 'x')}, q{SELECT oauth1.create_provider('x', ARRAY['https://x.example/'])}, q{SELECT oauth1.grant_consumer('api', 'alice')},
+		q{SELECT oauth1.purge_calls('1 day')}, 'SELECT oauth1.adopt_calls()',
 		q{COPY oauth1.secrets_in FROM '/dev/null'}, q{COPY oauth1.tokens_in FROM '/dev/null'}, q{INSERT INTO oauth1.secrets_in VALUES ('api', 'consumer_secret', 'x')})
 	{
 		is_error($owner->error($statement), '25006', qr/recovery|read-only/, "$where: $statement");
@@ -164,6 +166,17 @@ foreach my $where (sort keys %readers)
 	is(join(' ', uniq map { /^(\d+)\|(.*)/ && $1 > 4 ? $2 : () } @rest), 'OA007', 'standby: a grant revoked in the middle of a batch: OA007');
 	$dba->rows(q{SELECT oauth1.grant_consumer('api', 'alice')});
 	catch_up();
+}
+
+# A queued call, and its end.
+{
+	my $id = $dba->rows(q{SET ROLE alice; SELECT oauth1.enqueue('api', 'GET', '/api/echo', run_at => now() + interval '1 day'); RESET ROLE});
+	catch_up();
+	is($readers{standby}->rows("SELECT state, oauth1.call_result(id) IS NULL FROM oauth1.calls WHERE id = $id"), 'pending|t', 'standby: a queued call');
+	$readers{standby}->start("SELECT status, body FROM oauth1.await_call($id)");
+	sleep 0.1;
+	$dba->rows("BEGIN; DELETE FROM oauth1.queue WHERE id = $id; UPDATE oauth1.call SET state = 'done', finished_at = now(), status = 200, reply_body = 'an answer' WHERE id = $id; COMMIT");
+	is($readers{standby}->finish, "200|an answer\n", 'standby: await_call sees its end');
 }
 
 # ---------------------------------------------------------------- recovery needs what a call holds
