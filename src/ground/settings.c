@@ -61,7 +61,7 @@ bool		oauth1_worker;
 /* Does a call's end send NOTIFY oauth1_call? */
 bool		oauth1_notify;
 
-/* Calls a worker has under way at once. */
+/* Calls of one consumer that a worker has under way at once, and half of what it claims. */
 int			oauth1_worker_concurrency;
 
 /* How long a worker stays where no call is pending. */
@@ -191,8 +191,8 @@ define_queue_settings(void)
 							 &oauth1_notify, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("oauth1.worker_concurrency",
-							"Queued calls that a worker has under way at once.",
-							NULL,
+							"Queued calls of one consumer that a worker has under way at once.",
+							"It claims at most twice as many in all.",
 							&oauth1_worker_concurrency, 32, 1, 500,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("oauth1.worker_idle_timeout",

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "ground/compat.h"
 #include "ground/session_lock.h"
 #include "stored/claim.h"
 #include "stored/query.h"
@@ -89,4 +90,12 @@ oauth1_claim_resign_worker(void)
 	LOCKTAG		tag = oauth1_session_lock_tag(WORKER_KIND, 0, 0);
 
 	oauth1_session_lock_give(&tag);
+}
+
+bool
+oauth1_claim_is_worker(void)
+{
+	LOCKTAG		tag = oauth1_session_lock_tag(WORKER_KIND, 0, 0);
+
+	return oauth1_lock_held_by_me(&tag, ExclusiveLock);
 }

@@ -28,4 +28,7 @@ extern bool oauth1_claim_lock_ordered(void);
 extern bool oauth1_claim_become_worker(void);
 extern void oauth1_claim_resign_worker(void);
 
+/* Is this session the worker?  The abort of a top transaction ends that. */
+extern bool oauth1_claim_is_worker(void);
+
 #endif							/* OAUTH1_CLAIM_H */
