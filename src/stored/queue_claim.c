@@ -2,9 +2,10 @@
  * queue_claim.c
  *	  Choosing calls that are due.
  *
- * A claim is three or four statements, whatever the number of calls: the rows of
- * oauth1.queue that come next are locked; of calls with an order_key, the first of
- * each key is found; what was chosen is marked, and read (queue_take.c).
+ * A claim is three or four statements, whatever the number of calls: one looks for
+ * the rows of oauth1.queue that come next; one, for the first of each order_key
+ * that is among them; what is chosen is marked, as far as nobody else has it, and
+ * read (queue_take.c).  Where nothing is chosen nothing was written.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -18,7 +19,7 @@
 #include "stored/claim.h"
 #include "stored/queue_private.h"
 
-/* A row that is locked and could be claimed. */
+/* A row that could be claimed. */
 typedef struct candidate
 {
 	int64		id;				/* 0: none */
@@ -28,7 +29,7 @@ typedef struct candidate
 	int			chain;			/* which one it belongs to; -1: none */
 } candidate;
 
-/* Calls of one consumer and order_key; first is found once the lock is had. */
+/* Calls of one consumer and order_key. */
 typedef struct chain
 {
 	const char *consumer;
@@ -67,18 +68,13 @@ typedef struct lap
 
 /* ---------------------------------------------------------------- what comes next */
 
-/*
- * A row that somebody updated since this statement's snapshot is looked at again
- * as it is now when it is locked; claim IS NULL is in the plan for that, though
- * the index implies it.
- */
-static oauth1_statement lock_next = {
+static oauth1_statement select_next = {
 	.sql = "SELECT w.n::integer - 1, q.id, q.due, q.size, q.order_key "
 	"FROM unnest($4, $5, $6, $7) WITH ORDINALITY AS w(consumer, count, due, id, n), "
 	"LATERAL (SELECT q.id, q.due, q.size, q.order_key FROM oauth1.queue q "
 	"WHERE q.system_identifier = $1 AND q.database = $2 AND q.claim IS NULL "
 	"AND q.consumer = w.consumer AND q.due <= $3 AND (q.due, q.id) > (w.due, w.id) "
-	"ORDER BY q.due, q.id LIMIT w.count FOR UPDATE SKIP LOCKED) q",
+	"ORDER BY q.due, q.id LIMIT w.count) q",
 	.nargs = 7,
 	.types = {INT8OID, OIDOID, TIMESTAMPTZOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID,
 	INT8ARRAYOID},
@@ -169,7 +165,7 @@ find_candidates(lap *lap)
 		values[1] = oauth1_queue_database();
 		values[2] = lap->now;
 		put_wishes(values + 3, lap->wishes, lap->wish_count);
-		lap->candidate_count = (int) oauth1_query_write(&lock_next, values, NULL);
+		lap->candidate_count = (int) oauth1_query_read(&select_next, values, NULL);
 	}
 	lap->candidates = palloc(sizeof(candidate) * Max(lap->candidate_count, 1));
 	lap->chains = repalloc(lap->chains,
@@ -184,16 +180,15 @@ find_candidates(lap *lap)
 
 /*
  * The first of each key, in the order of queue_order: the running one, else the
- * earliest.  Locked where it can be claimed now.
+ * earliest; where that can be claimed now.
  */
-static oauth1_statement lock_first = {
+static oauth1_statement select_first = {
 	.sql = "SELECT c.n::integer - 1, q.id, q.due, q.size "
 	"FROM unnest($4, $5) WITH ORDINALITY AS c(consumer, order_key, n), "
-	"LATERAL (SELECT f.id FROM oauth1.queue f "
-	"WHERE f.system_identifier = $1 AND f.database = $2 AND f.consumer = c.consumer "
-	"AND f.order_key = c.order_key ORDER BY (f.claim IS NULL), f.id LIMIT 1) f, "
-	"LATERAL (SELECT q.id, q.due, q.size FROM oauth1.queue q "
-	"WHERE q.id = f.id AND q.claim IS NULL AND q.due <= $3 FOR UPDATE SKIP LOCKED) q",
+	"LATERAL (SELECT q.id, q.due, q.size, q.claim FROM oauth1.queue q "
+	"WHERE q.system_identifier = $1 AND q.database = $2 AND q.consumer = c.consumer "
+	"AND q.order_key = c.order_key ORDER BY (q.claim IS NULL), q.id LIMIT 1) q "
+	"WHERE q.claim IS NULL AND q.due <= $3",
 	.nargs = 5,
 	.types = {INT8OID, OIDOID, TIMESTAMPTZOID, TEXTARRAYOID, TEXTARRAYOID},
 };
@@ -235,7 +230,7 @@ find_firsts(lap *lap)
 		consumers[i] = CStringGetTextDatum(lap->chains[i].consumer);
 		order_keys[i] = CStringGetTextDatum(lap->chains[i].order_key);
 	}
-	read_firsts(lap, oauth1_query_write(&lock_first, (Datum[]) {
+	read_firsts(lap, oauth1_query_read(&select_first, (Datum[]) {
 		oauth1_queue_system_identifier(), oauth1_queue_database(), lap->now,
 		oauth1_queue_array(TEXTOID, consumers, NULL, lap->chain_count),
 		oauth1_queue_array(TEXTOID, order_keys, NULL, lap->chain_count)
@@ -313,8 +308,8 @@ choose_all(lap *lap, bool *ordered)
 
 /* ---------------------------------------------------------------- those that wait */
 
-/* So many calls that wait for others are passed at a time, beside those that were locked. */
-#define WALK_ROWS 1000
+/* So many calls that wait for others are passed in a lap. */
+#define WALK_ROWS 10000
 
 static oauth1_statement look_further = {
 	.sql = "SELECT id, due, order_key FROM oauth1.queue "
@@ -349,8 +344,8 @@ walk(const lap *lap, oauth1_queue_wish *wish)
 }
 
 /*
- * A hundred thousand calls can wait behind one of their order_key.  To lock them
- * only to see that would cost a write for each.
+ * A hundred thousand calls can wait behind one of their order_key.  They are passed
+ * faster than they were wished for.
  */
 static void
 pass_waiting(const lap *lap)
@@ -412,8 +407,7 @@ oauth1_queue_claim(int64 claim_number, oauth1_queue_wish *wishes, int wish_count
 	make_room(&lap);
 	choose_all(&lap, ordered);
 	pass_waiting(&lap);
-	calls = oauth1_queue_take(claim_number, lap.now, &lap.chosen, memory);
-	*count = lap.chosen.count;
+	calls = oauth1_queue_take(claim_number, lap.now, &lap.chosen, memory, count);
 	oauth1_query_end(&query);
 	return calls;
 }

@@ -47,12 +47,14 @@ typedef struct oauth1_queue_choice
 } oauth1_queue_choice;
 
 /*
- * Marks them as claimed by that number, now, and returns them in memory's context,
- * in their order.  Inside an oauth1_query that has locked their rows.
+ * Marks them as claimed by that number, now, but for those that others have
+ * locked, claimed or put off since they were chosen: these are taken out.  Returns
+ * the rest in memory's context, in their order, *count of them.  Inside an
+ * oauth1_query.
  */
 extern oauth1_claimed *oauth1_queue_take(int64 claim_number, Datum now,
-										 const oauth1_queue_choice *chosen,
-										 MemoryContext memory);
+										 oauth1_queue_choice *chosen,
+										 MemoryContext memory, int *count);
 
 /* Which rows are ours: their columns system_identifier and database. */
 extern Datum oauth1_queue_system_identifier(void);

@@ -12,9 +12,16 @@
 
 #include "stored/queue_private.h"
 
+/*
+ * A row that somebody updated since the statement's snapshot is looked at again as
+ * it is now, when it is locked.  coalesce, so that no index fits but that of ids.
+ */
 static oauth1_statement mark_claimed = {
 	.sql = "UPDATE oauth1.queue SET claim = $1, claimed_at = $2, "
-	"keyed = $4[array_position($3, id)] WHERE id = ANY ($3)",
+	"keyed = $4[array_position($3, id)] "
+	"WHERE id = ANY (ARRAY(SELECT id FROM oauth1.queue "
+	"WHERE id = ANY ($3) AND coalesce(claim, 0) = 0 AND due <= $2 FOR UPDATE SKIP LOCKED)) "
+	"RETURNING array_position($3, id) - 1",
 	.nargs = 4,
 	.types = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, BOOLARRAYOID},
 };
@@ -84,23 +91,38 @@ read_claimed(oauth1_claimed *call, uint64 row, MemoryContext memory)
 	call->has_on_done = DatumGetBool(oauth1_queue_value(row, CALL_HAS_ON_DONE));
 }
 
-oauth1_claimed *
-oauth1_queue_take(int64 claim_number, Datum now, const oauth1_queue_choice *chosen,
-				  MemoryContext memory)
+/* Marks them; those that could not be had are taken out. */
+static void
+mark(int64 claim_number, Datum now, oauth1_queue_choice *chosen)
 {
-	oauth1_claimed *calls = MemoryContextAllocZero(memory,
-												   sizeof(*calls) * Max(chosen->count, 1));
-	Datum		ids = oauth1_queue_array(INT8OID, chosen->ids, NULL, chosen->count);
-	uint64		rows;
-
-	if (chosen->count == 0)
-		return calls;
-	(void) oauth1_query_write(&mark_claimed, (Datum[]) {
-		Int64GetDatum(claim_number), now, ids,
+	int			kept = 0;
+	bool	   *had = palloc0(sizeof(bool) * chosen->count);
+	uint64		rows = oauth1_query_write(&mark_claimed, (Datum[]) {
+		Int64GetDatum(claim_number), now,
+		oauth1_queue_array(INT8OID, chosen->ids, NULL, chosen->count),
 		oauth1_queue_array(BOOLOID, chosen->keyed, NULL, chosen->count)
 	}, NULL);
-	rows = oauth1_query_read(&read_calls, &ids, NULL);
-	if (rows != chosen->count)
+
+	for (uint64 row = 0; row < rows; row++)
+		had[DatumGetInt32(oauth1_queue_value(row, 1))] = true;
+	for (int i = 0; i < chosen->count; i++)
+		if (had[i])
+		{
+			chosen->ids[kept] = chosen->ids[i];
+			chosen->keyed[kept] = chosen->keyed[i];
+			chosen->positions[kept++] = chosen->positions[i];
+		}
+	chosen->count = kept;
+}
+
+static oauth1_claimed *
+read_taken(const oauth1_queue_choice *taken, MemoryContext memory)
+{
+	oauth1_claimed *calls = MemoryContextAllocZero(memory, sizeof(*calls) * taken->count);
+	Datum		ids = oauth1_queue_array(INT8OID, taken->ids, NULL, taken->count);
+	uint64		rows = oauth1_query_read(&read_calls, &ids, NULL);
+
+	if (rows != taken->count)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a row of \"oauth1.queue\" has no row in \"oauth1.call\""),
@@ -109,10 +131,20 @@ oauth1_queue_take(int64 claim_number, Datum now, const oauth1_queue_choice *chos
 	{
 		int			n = DatumGetInt32(oauth1_queue_value(row, CALL_N));
 
-		calls[n].id = DatumGetInt64(chosen->ids[n]);
-		calls[n].keyed = DatumGetBool(chosen->keyed[n]);
-		calls[n].position = chosen->positions[n];
+		calls[n].id = DatumGetInt64(taken->ids[n]);
+		calls[n].keyed = DatumGetBool(taken->keyed[n]);
+		calls[n].position = taken->positions[n];
 		read_claimed(&calls[n], row, memory);
 	}
 	return calls;
+}
+
+oauth1_claimed *
+oauth1_queue_take(int64 claim_number, Datum now, oauth1_queue_choice *chosen,
+				  MemoryContext memory, int *count)
+{
+	if (chosen->count > 0)
+		mark(claim_number, now, chosen);
+	*count = chosen->count;
+	return *count > 0 ? read_taken(chosen, memory) : NULL;
 }
