@@ -57,6 +57,16 @@ oauth1_claim_end(int64 number)
 	oauth1_session_lock_give(&tag);
 }
 
+/* Who looks whether its owner is dead has it for a moment: that is waited for. */
+void
+oauth1_claim_restore(int64 number)
+{
+	LOCKTAG		tag = tag_of(number);
+
+	if (!oauth1_lock_held_by_me(&tag, ExclusiveLock))
+		(void) LockAcquire(&tag, ExclusiveLock, true, false);
+}
+
 bool
 oauth1_claim_is_dead(int64 number)
 {

@@ -15,6 +15,9 @@
 extern int64 oauth1_claim_begin(void);
 extern void oauth1_claim_end(int64 number);
 
+/* Takes the lock again after such an abort; nothing where it is held. */
+extern void oauth1_claim_restore(int64 number);
+
 /* Could this session have its lock now: is its owner dead?  Leaves nothing locked. */
 extern bool oauth1_claim_is_dead(int64 number);
 

@@ -52,8 +52,10 @@
 /* The status that says that the credential was refused (RFC 9110, 15.5.2). */
 #define REFUSED 401
 
-/* Follow-ups that are run before the network is looked after again, and known by their ids. */
-#define FOLLOW_UPS_AT_ONCE 16
+/* So long follow-ups are run, or one, before the network is looked after again. */
+#define FOLLOW_UPS_US INT64CONST(100000)
+
+/* Follow-ups that are known by their ids. */
 #define FOLLOW_UPS_KNOWN 256
 
 /* Work that failed and is tried again later. */
@@ -432,26 +434,38 @@ find_follow_ups(oauth1_dispatch *dispatch, int64 clock)
 	int			found = oauth1_follow_up_due(dispatch->transactions, &dispatch->follow_up_after,
 											 dispatch->follow_ups + dispatch->follow_up_count,
 											 room, &next);
+	int64		took = oauth1_monotonic_us() - clock;
 
 	dispatch->follow_up_count += found;
 	dispatch->has_follow_ups = next != PG_INT64_MAX;
-	dispatch->follow_up_at = found == room ? clock : clock + LOOK_EVERY_US;
+	dispatch->follow_up_at = found == room ? clock :
+		clock + Max(LOOK_EVERY_US, took * LOOK_SHARE);
 	if (found < room)
 		dispatch->follow_up_after = (oauth1_queue_position) {0};
 }
 
 static void
-follow_up(oauth1_dispatch *dispatch, int64 clock)
+follow_up(oauth1_dispatch *dispatch)
 {
-	int			count;
+	int64		clock = oauth1_monotonic_us();
+	int			done = 0;
 
 	if (dispatch->follow_up_count == 0 && clock >= dispatch->follow_up_at)
 		find_follow_ups(dispatch, clock);
-	count = Min(dispatch->follow_up_count, FOLLOW_UPS_AT_ONCE);
-	for (int i = 0; i < count; i++)
-		oauth1_follow_up_run(dispatch->transactions, dispatch->follow_ups[i]);
-	dispatch->follow_up_count -= count;
-	memmove(dispatch->follow_ups, dispatch->follow_ups + count,
+	while (done < dispatch->follow_up_count && dispatch->error == NULL &&
+		   (done == 0 || oauth1_monotonic_us() < clock + FOLLOW_UPS_US))
+	{
+		bool		aborted;
+
+		dispatch->error = oauth1_follow_up_run(dispatch->transactions,
+											   dispatch->follow_ups[done++], &aborted);
+		if (aborted)
+			oauth1_claim_restore(dispatch->number);
+		/* It may have enqueued. */
+		dispatch->expects = true;
+	}
+	dispatch->follow_up_count -= done;
+	memmove(dispatch->follow_ups, dispatch->follow_ups + done,
 			dispatch->follow_up_count * sizeof(dispatch->follow_ups[0]));
 }
 
@@ -760,7 +774,7 @@ oauth1_dispatch_lap(oauth1_dispatch *dispatch, bool may_claim)
 	if (dispatch->error == NULL && clock >= dispatch->recording.until)
 		record(dispatch);
 	if (dispatch->error == NULL)
-		follow_up(dispatch, clock);
+		follow_up(dispatch);
 	if (dispatch->error == NULL && may_claim && is_time_to_claim(dispatch, clock))
 	{
 		claim_more(dispatch, clock);

@@ -132,30 +132,30 @@ record_failure(const oauth1_transactions *transactions, on_done *this, const Err
 				 errdetail("%s", this->error)));
 }
 
-bool
-oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id)
+ErrorData *
+oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id, bool *aborted)
 {
 	MemoryContext caller_memory = CurrentMemoryContext;
 	MemoryContext memory;
 	on_done		this = {.id = id};
 	ErrorData  *error;
-	bool		aborted = false;
 
+	*aborted = false;
 	if (oauth1_on_done_is_stopped())
-		return true;
+		return NULL;
 	memory = AllocSetContextCreate(caller_memory, "oauth1 on_done", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(memory);
-	error = transact(transactions, run, &this, &aborted);
+	error = transact(transactions, run, &this, aborted);
 	if (error != NULL && !oauth1_on_done_was_cancelled(error))
 	{
-		record_failure(transactions, &this, error, &aborted);
+		record_failure(transactions, &this, error, aborted);
 		error = NULL;
 	}
 	MemoryContextSwitchTo(caller_memory);
 	if (error != NULL && !oauth1_on_done_is_stopped())
-		ReThrowError(error);
+		return error;
 	MemoryContextDelete(memory);
-	return !aborted;
+	return NULL;
 }
 
 /* ---------------------------------------------------------------- NOTIFY */
@@ -224,7 +224,7 @@ log_failure(const ErrorData *error)
 	is_logged = error != NULL;
 }
 
-bool
+void
 oauth1_follow_up_notify(const oauth1_transactions *transactions, const int64 *ids,
 						const oauth1_call_state *states, int count)
 {
@@ -234,13 +234,12 @@ oauth1_follow_up_notify(const oauth1_transactions *transactions, const int64 *id
 	bool		aborted = false;
 
 	if (!oauth1_notify || count == 0)
-		return true;
+		return;
 	memory = AllocSetContextCreate(caller_memory, "oauth1 notify", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(memory);
 	log_failure(transact(transactions, send_notifications, &those, &aborted));
 	MemoryContextSwitchTo(caller_memory);
 	MemoryContextDelete(memory);
-	return !aborted;
 }
 
 /* ---------------------------------------------------------------- what is due */

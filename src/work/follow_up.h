@@ -14,9 +14,9 @@
 /*
  * Sends a notification for each call, unless oauth1.notify is off.  In a
  * transaction of its own, made by transactions.  A failure is logged, and costs
- * the notifications only.  Cancelled calls too.  Returns as the next one does.
+ * the notifications only.  Cancelled calls too.
  */
-extern bool oauth1_follow_up_notify(const oauth1_transactions *transactions,
+extern void oauth1_follow_up_notify(const oauth1_transactions *transactions,
 									const int64 *ids, const oauth1_call_state *states, int count);
 
 /*
@@ -24,15 +24,17 @@ extern bool oauth1_follow_up_notify(const oauth1_transactions *transactions,
  * of oauth1.follow_up in the same transaction.  Where it fails, that is shown in
  * the call's error, and the row is due again, up to five times.  Does nothing
  * where somebody else does it, or did, or after oauth1_on_done_stop.  Takes no
- * longer than OAUTH1_ON_DONE_TIMEOUT and what a commit takes.  Raises no error of
- * it; only a cancel, or the statement_timeout, of this session.
+ * longer than OAUTH1_ON_DONE_TIMEOUT and what a commit takes.  Raises no error;
+ * returns NULL, or the cancel of this session that came meanwhile, in a child of
+ * the current memory context.
  *
- * False where its commit failed, which what an on_done did can cause: the whole
+ * *aborted: its commit failed, which what an on_done did can cause.  The whole
  * transaction was aborted, and with it the session locks are gone that say that
  * this process lives and has places; transactions->commit raised the error, and
  * left the process where transactions->begin can follow.
  */
-extern bool oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id);
+extern ErrorData *oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id,
+									   bool *aborted);
 
 /*
  * Up to room ids of oauth1.follow_up that are due, after a position, which is
