@@ -716,7 +716,8 @@ give_back_waiting(oauth1_dispatch *dispatch, int64 clock)
 			lane->held_until = Max(lane->held_until, wakes);
 		else if (lane->waiting == 1)
 			continue;
-		lane->window = Max(1, lane->claimed - lane->waiting + 1);
+		/* The first says how many there was room for: the others that go back still count. */
+		lane->window = Min(lane->window, Max(1, lane->claimed - lane->waiting + 1));
 		oauth1_job_stop(job);
 	}
 }
