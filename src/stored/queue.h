@@ -52,6 +52,7 @@ typedef struct oauth1_queue_wish
 	/* Set by oauth1_queue_claim. */
 	oauth1_queue_position reached;	/* nothing up to here is left for the next wish */
 	bool		more;			/* there may be due calls after it */
+	int			chosen;			/* calls it was not in vain for, unless others were first */
 } oauth1_queue_wish;
 
 /*

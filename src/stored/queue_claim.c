@@ -43,7 +43,6 @@ typedef struct chain
 typedef struct progress
 {
 	int			found;			/* candidates */
-	int			chosen;
 	bool		stuck;			/* one of them is to be looked at again */
 } progress;
 
@@ -282,7 +281,7 @@ choose_candidate(lap *lap, const candidate *next, bool *ordered)
 		: choose_first(lap, &lap->chains[next->chain]);
 
 	progress->found++;
-	progress->chosen += lap->chosen.count - before;
+	wish->chosen += lap->chosen.count - before;
 	if (!passed && next->chain >= 0 && !lap->full)
 		*ordered = false;
 	progress->stuck = progress->stuck || !passed;
@@ -298,7 +297,10 @@ choose_all(lap *lap, bool *ordered)
 		*ordered = choose_first(lap, &lap->chains[i]) && *ordered;
 
 	for (int i = 0; i < lap->wish_count; i++)
+	{
 		lap->wishes[i].reached = lap->wishes[i].after;
+		lap->wishes[i].chosen = 0;
+	}
 	for (int i = 0; i < lap->candidate_count; i++)
 		choose_candidate(lap, &lap->candidates[i], ordered);
 	for (int i = 0; i < lap->wish_count; i++)
@@ -355,7 +357,7 @@ pass_waiting(const lap *lap)
 		const progress *progress = &lap->progress[i];
 
 		if (!progress->stuck && progress->found == lap->wishes[i].count &&
-			progress->chosen < progress->found)
+			lap->wishes[i].chosen < progress->found)
 			walk(lap, &lap->wishes[i]);
 	}
 }

@@ -210,10 +210,17 @@ oauth1_lane_took(oauth1_lane *lane, const oauth1_queue_wish *wish, int64 cost, i
 {
 	bool		from_head = wish->after.due == 0 && wish->after.id == 0;
 
+	/* A hundred thousand calls may wait there for one of their order_key. */
 	if (from_head)
-		lane->head_at = clock + cost * HEAD_SHARE;
+		lane->head_cost = 0;
+	lane->is_from_head = from_head || (lane->is_from_head && wish->chosen == 0);
+	if (lane->is_from_head)
+	{
+		lane->head_cost += cost;
+		lane->head_at = clock + lane->head_cost * HEAD_SHARE;
+	}
 	/* All that is due must be passed over. */
-	if (from_head && !wish->more)
+	if (lane->is_from_head && !wish->more)
 		lane->quiet_until = clock + QUIET_US;
 	lane->after = wish->reached;
 	lane->has_more = wish->more;

@@ -29,6 +29,8 @@ typedef struct oauth1_lane
 
 	oauth1_queue_position after;	/* the cursor */
 	bool		has_more;		/* behind the cursor there may be calls that are due */
+	bool		is_from_head;	/* all since the head was passed over, but for the first wish */
+	int64		head_cost;		/* of that (us) */
 	int64		head_at;		/* not before may it go back to the head (monotonic) */
 	int64		quiet_until;	/* nor before that, unless there is news */
 
