@@ -87,6 +87,7 @@ typedef struct life
 	int64		leave_by;		/* with a reason: at the latest then */
 
 	bool		is_look;		/* it was started to look, and found nothing so far */
+	bool		was_busy;		/* calls were under way after the last lap */
 	int64		idle_since;		/* 0: it is not idle */
 	int64		looked_around;	/* when it did so last */
 	int			shown_claimed;	/* what pg_stat_activity says; -1: nothing yet */
@@ -217,13 +218,25 @@ heed_signals(life *life)
 		leave_for(life, TERMINATED, GRACE_US);
 }
 
+/* Are there calls?  When the last one is done the tables are asked at once. */
+static bool
+has_calls(life *life)
+{
+	bool		is_busy = oauth1_dispatch_claimed(life->dispatch) > 0;
+
+	if (life->was_busy && !is_busy)
+		oauth1_dispatch_expect(life->dispatch);
+	life->was_busy = is_busy;
+	return is_busy || oauth1_dispatch_has_pending(life->dispatch);
+}
+
 /* Has it been idle for long enough? */
 static bool
 is_idle(life *life)
 {
 	int64		now = oauth1_monotonic_us();
 
-	if (oauth1_dispatch_claimed(life->dispatch) > 0 || oauth1_dispatch_has_pending(life->dispatch))
+	if (has_calls(life))
 	{
 		life->is_look = false;
 		life->idle_since = 0;
