@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "work/lane.h"
@@ -17,45 +19,73 @@
 /* Where that found nothing, it waits that long for the next time, unless there is news. */
 #define QUIET_US INT64CONST(1000000)
 
+typedef struct lane_entry
+{
+	const char *consumer;		/* the lane's */
+	oauth1_lane *lane;
+} lane_entry;
+
+static uint32
+hash_name(const void *key, Size size)
+{
+	const char *name = *(const char *const *) key;
+
+	return hash_bytes((const unsigned char *) name, strlen(name));
+}
+
+static int
+match_name(const void *a, const void *b, Size size)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
 void
 oauth1_lanes_init(oauth1_lanes *lanes, int concurrency)
 {
+	HASHCTL		control = {
+		.keysize = sizeof(const char *),
+		.entrysize = sizeof(lane_entry),
+		.hash = hash_name,
+		.match = match_name,
+		.hcxt = CurrentMemoryContext,
+	};
+
 	memset(lanes, 0, sizeof(*lanes));
 	lanes->memory = CurrentMemoryContext;
 	lanes->concurrency = concurrency;
+	lanes->room = 8;
+	lanes->lanes = palloc(lanes->room * sizeof(oauth1_lane *));
+	lanes->by_consumer = hash_create("oauth1 lanes", 64, &control,
+									 HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 }
 
 static oauth1_lane *
-find(const oauth1_lanes *lanes, const char *consumer)
+add_lane(oauth1_lanes *lanes, const char *consumer)
 {
-	for (int i = 0; i < lanes->count; i++)
-		if (strcmp(lanes->lanes[i]->consumer, consumer) == 0)
-			return lanes->lanes[i];
-	return NULL;
+	MemoryContext old = MemoryContextSwitchTo(lanes->memory);
+	oauth1_lane *lane = palloc0(sizeof(*lane));
+	lane_entry *entry;
+
+	lane->consumer = pstrdup(consumer);
+	lane->window = lanes->concurrency;
+	if (lanes->count == lanes->room)
+	{
+		lanes->room *= 2;
+		lanes->lanes = repalloc(lanes->lanes, lanes->room * sizeof(oauth1_lane *));
+	}
+	entry = hash_search(lanes->by_consumer, &lane->consumer, HASH_ENTER, NULL);
+	entry->lane = lane;
+	lanes->lanes[lanes->count++] = lane;
+	MemoryContextSwitchTo(old);
+	return lane;
 }
 
 oauth1_lane *
 oauth1_lane_of(oauth1_lanes *lanes, const char *consumer)
 {
-	oauth1_lane *lane = find(lanes, consumer);
-	MemoryContext old;
+	lane_entry *entry = hash_search(lanes->by_consumer, &consumer, HASH_FIND, NULL);
 
-	if (lane != NULL)
-		return lane;
-	old = MemoryContextSwitchTo(lanes->memory);
-	if (lanes->count == lanes->room)
-	{
-		lanes->room = Max(8, lanes->room * 2);
-		lanes->lanes = lanes->lanes == NULL ?
-			palloc(lanes->room * sizeof(oauth1_lane *)) :
-			repalloc(lanes->lanes, lanes->room * sizeof(oauth1_lane *));
-	}
-	lane = palloc0(sizeof(*lane));
-	lane->consumer = pstrdup(consumer);
-	lane->window = lanes->concurrency;
-	lanes->lanes[lanes->count++] = lane;
-	MemoryContextSwitchTo(old);
-	return lane;
+	return entry != NULL ? entry->lane : add_lane(lanes, consumer);
 }
 
 /* ---------------------------------------------------------------- what there is */
@@ -80,6 +110,7 @@ forget_empty(oauth1_lanes *lanes)
 			lanes->lanes[kept++] = lane;
 		else
 		{
+			(void) hash_search(lanes->by_consumer, &lane->consumer, HASH_REMOVE, NULL);
 			pfree(lane->consumer);
 			pfree(lane);
 		}
@@ -167,7 +198,7 @@ allowance(const oauth1_lanes *lanes, const oauth1_lane *lane, int free)
 	int			n = 0;
 
 	/* A consumer that was paused is tried with one call. */
-	if (lane->refusals > 0 && lane->paused_until != 0)
+	if (lane->paused_until != 0)
 		most = 1;
 	while (lane->claimed + n < most && lane->claimed + n < free - n)
 		n++;

@@ -17,6 +17,8 @@
 #ifndef OAUTH1_LANE_H
 #define OAUTH1_LANE_H
 
+#include "utils/hsearch.h"
+
 #include "stored/queue.h"
 
 typedef struct oauth1_lane
@@ -49,6 +51,7 @@ typedef struct oauth1_lanes
 	int			count;
 	int			room;
 	oauth1_lane **lanes;
+	HTAB	   *by_consumer;
 	int			first;			/* whose turn it is */
 	int			claimed;		/* in all lanes */
 } oauth1_lanes;
