@@ -80,8 +80,6 @@ die_by(const char *action)
 		kill(PostmasterPid, SIGQUIT);
 		wait_for_death();
 	}
-	if (strcmp(action, "terminate") == 0)
-		return kill(MyProcPid, SIGTERM) == 0;
 	return false;
 }
 
@@ -97,6 +95,8 @@ oauth1_fault(const char *point, oauth1_fault_manner manner)
 		strcmp(where, point) != 0 || is_to_pass(text, skip) ||
 		rename(ORDER_FILE, STRUCK_FILE) != 0 || die_by(action))
 		return false;
+	if (strcmp(action, "terminate") == 0)
+		return kill(MyProcPid, SIGTERM) == 0;
 	if (manner == OAUTH1_FAULT_RAISES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

@@ -37,7 +37,8 @@ typedef enum oauth1_fault_manner
 
 /*
  * Does what was ordered for this point, if anything was; true where the session
- * was cancelled.  Allocates nothing.
+ * was cancelled or told to end, which it will see when it looks for interrupts.
+ * Allocates nothing.
  */
 extern bool oauth1_fault(const char *point, oauth1_fault_manner manner);
 

@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "ground/fault.h"
 #include "ground/random.h"
 #include "stored/queue_insert.h"
 #include "stored/queue_news.h"
@@ -226,6 +227,7 @@ oauth1_queue_insert(const oauth1_new_call *call)
 		insert(id, call);
 		oauth1_queue_has_news = true;
 	}
+	OAUTH1_FAULT("A");
 	oauth1_query_end(&query);
 	return id;
 }

@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "ground/catch.h"
+#include "ground/fault.h"
 #include "ground/settings.h"
 #include "stored/claim.h"
 #include "stored/pause.h"
@@ -195,6 +196,7 @@ write_records(void *argument)
 
 	(void) oauth1_queue_record(recording->dispatch->number, recording->records, recording->count,
 							   recording->without_bodies);
+	OAUTH1_FAULT("L");
 	AtEOXact_GUC(true, nest_level);
 }
 
@@ -408,6 +410,7 @@ record(oauth1_dispatch *dispatch)
 
 	if (count == 0)
 		return;
+	OAUTH1_FAULT("K");
 	dispatch->transactions->begin();
 	error = oauth1_catch_all(judge_jobs, dispatch);
 	recorded = error == NULL ? record_jobs(dispatch, done, count) : 0;
@@ -415,11 +418,13 @@ record(oauth1_dispatch *dispatch)
 		(void) survives(dispatch, error, "record");
 	note_answers(dispatch, done, recorded);
 	dispatch->transactions->commit();
+	OAUTH1_FAULT("M");
 	if (recorded < count)
 		set_back(&dispatch->recording);
 	else
 		dispatch->recording = (setback) {0};
 	follow(dispatch, done, recorded);
+	OAUTH1_FAULT("N");
 	release_jobs(dispatch, done, recorded);
 }
 
@@ -647,7 +652,10 @@ claim_more(oauth1_dispatch *dispatch, int64 clock)
 	tell_lanes_of_claim(&claiming, oauth1_monotonic_us());
 	forget_chains(dispatch, claiming.chain_count);
 	if (claiming.count > 0)
+	{
 		take_in(&claiming);
+		OAUTH1_FAULT("D");
+	}
 	else
 		MemoryContextDelete(claiming.memory);
 }

@@ -23,6 +23,7 @@
 
 #include "ground/catch.h"
 #include "ground/errors.h"
+#include "ground/fault.h"
 #include "ground/settings.h"
 #include "stored/follow_up_row.h"
 #include "work/follow_up.h"
@@ -98,6 +99,7 @@ run(void *argument)
 		return;
 	if (follow_up.on_done != NULL)
 		oauth1_on_done_run(&follow_up);
+	OAUTH1_FAULT("O");
 	oauth1_follow_up_done(&follow_up);
 }
 
