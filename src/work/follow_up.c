@@ -206,6 +206,9 @@ send_notifications(void *argument)
 							 GUC_ACTION_SAVE, true, 0, false);
 	check_room();
 	AtEOXact_GUC(false, nest_level);
+	/* Nothing is lost with this commit: who listens would not hear of it after a crash anyway. */
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	for (int i = 0; i < those->count; i++)
 		Async_Notify("oauth1_call", psprintf("{\"id\": " INT64_FORMAT ", \"state\": \"%s\"}",
 											 those->ids[i], state_names[those->states[i]]));
