@@ -1,5 +1,6 @@
 # What a role does with its queued calls: results, waiting, cancel, retry, purge; and adopt_calls.
-# The states are made here, as those who send would have written them: nothing is sent.
+# The states are made here, as those who send would have written them, and nothing is sent; but for
+# the last section.
 use strict;
 use warnings FATAL => 'all';
 use utf8;
@@ -14,9 +15,11 @@ use Time::HiRes qw(sleep time);
 
 use OAuth1::Node;
 use OAuth1::Registered qw(quote);
+use OAuth1::Service;
 use OAuth1::Session;
 
-my $node = OAuth1::Node->start('main', settings => ['oauth1.worker = off']);
+my $service = OAuth1::Service->start;
+my $node = OAuth1::Node->start('main', service => $service, settings => [ 'oauth1.worker = off', 'oauth1.allow_http = on' ]);
 my $dba = OAuth1::Session->new($node);
 $dba->rows($_) foreach (
 	q{SELECT oauth1.create_provider('shop', '{https://shop.example/api}')},
@@ -421,6 +424,122 @@ foreach my $function (qw(cancel_call retry_call))
 	$dba->rows(q{UPDATE oauth1.call SET enqueued_by = 'bob'::regrole WHERE id = 1000001});
 	is($alice->rows(q{SELECT oauth1.purge_calls('0')}), 2499, 'purge_calls: in slices');
 	is($session{bob}->rows('SELECT count(*) FROM oauth1.calls'), 0, 'and not where oid and name disagree');
+}
+
+# ---------------------------------------------------------------- with a worker that sends them
+
+$dba->rows('TRUNCATE oauth1.call, oauth1.queue, oauth1.follow_up');
+OAuth1::Registered->new($dba, $service)->both('api', allow_http => \'true',
+	api_urls => \("ARRAY['" . $service->url('/', 'http') . "', '" . $service->url('/', 'refused') . "']"));
+$dba->rows(q{SELECT oauth1.grant_consumer('api', 'alice')});
+$dba->rows(q{ALTER SYSTEM SET oauth1.worker = on});
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT current_setting('oauth1.worker') = 'on'});
+my $paths = 0;
+sub send_sql { my ($method, $modes, $more) = @_; $paths++; return "SELECT oauth1.enqueue('api', '$method', '" . ($modes ? "/flaky/$modes" : '') . "/api/echo/$paths', token => ''" . ($more ? ", $more" : '') . ')'; }
+sub sent { my (@arguments) = @_; my $id = $alice->rows(send_sql(@arguments)); return ($id, $paths); }
+sub arrivals { my ($path) = @_; return scalar grep { $_->{target} =~ m{/api/echo/$path$} } $service->ledger; }
+sub is_running { return $node->poll_query_until('postgres', "SELECT state = 'running' AND oauth1.call_result(id) IS NULL FROM oauth1.calls WHERE id = $_[0]"); }
+sub shown { return $alice->rows("SELECT state, status, sqlstate, attempts FROM oauth1.calls WHERE id = $_[0]"); }
+
+{
+	my ($id) = sent('POST');
+	is($alice->rows("SELECT status, body::jsonb ->> 'method' FROM oauth1.await_call($id)"), '200|POST', 'sent: await_call');
+	is($alice->rows("SELECT status, body::jsonb ->> 'method' FROM oauth1.call_result($id)"), '200|POST', 'sent: call_result');
+	is(shown($id), 'done|200||1', 'sent: done');
+	is($alice->rows("SELECT n, status, sqlstate, sent, elapsed_ms > 0, started_at > now() - interval '1 minute' FROM oauth1.attempts WHERE call_id = $id"), '1|200||t|t|t', 'sent: its attempt');
+}
+{
+	my ($id, $path) = sent('GET', 'status=404');
+	is($alice->rows("SELECT status FROM oauth1.await_call($id)"), 404, 'no 2xx: the answer');
+	is($alice->rows("SELECT oauth1.retry_call($id)"), 't', 'no 2xx: retry_call');
+	is($alice->rows("SELECT status FROM oauth1.await_call($id)"), 404, 'no 2xx: the answer again, by a worker that was woken');
+	is(shown($id), 'failed|404||2', 'no 2xx: failed');
+	is(arrivals($path), 2, 'no 2xx: sent twice');
+}
+{
+	my ($id, $path) = sent('POST', 'times=1,hangup');
+	is($alice->rows("SELECT oauth1.await_call($id) IS NULL"), 't', 'no answer: NULL');
+	is(shown($id), 'uncertain||OA009|1', 'no answer: uncertain');
+	$alice->rows("SELECT oauth1.retry_call($id)");
+	is($alice->rows("SELECT status FROM oauth1.await_call($id)"), 200, 'no answer, sent again by the user: the answer');
+	is(arrivals($path), 2, 'no answer: sent again when it was asked for, not before');
+}
+{
+	my $id = $alice->rows(q{SELECT oauth1.enqueue('api', 'GET', } . quote($service->url('/', 'refused')) . q{, token => '')});
+	ok($node->poll_query_until('postgres', "SELECT state = 'pending' AND attempts > 0 FROM oauth1.calls WHERE id = $id"), 'no connection: waits for its next attempt');
+	is($alice->rows("SELECT c.run_at > c.started_at, c.sqlstate, a.sent FROM oauth1.calls c JOIN oauth1.attempts a ON a.call_id = c.id WHERE c.id = $id LIMIT 1"), 't|OA008|f', 'no connection: when, and why');
+	is($alice->rows("SELECT oauth1.cancel_call($id)"), 't', 'no connection: cancelled while it waits');
+	is($alice->rows("SELECT oauth1.await_call($id) IS NULL"), 't', 'no connection: cancelled: no answer');
+}
+{
+	my ($id, $path) = sent('POST', 'first_byte=700');
+	ok(is_running($id), 'under way: running');
+	my $started = time;
+	is($alice->rows("SELECT oauth1.cancel_call($id), oauth1.retry_call($id)"), 'f|f', 'under way: left alone');
+	cmp_ok(time - $started, '<', 0.5, 'under way: at once');
+	is($alice->rows("SELECT status FROM oauth1.await_call($id)"), 200, 'under way: its answer');
+	is(arrivals($path), 1, 'under way: sent once');
+}
+
+# What is cancelled lets the next of its order_key go, and wakes the worker for that.
+{
+	my ($first) = sent('POST', undef, q{order_key => 'line', run_at => now() + interval '1 hour'});
+	my ($second) = sent('POST', undef, q{order_key => 'line'});
+	sleep 0.3;
+	is(shown($second), 'pending|||0', 'order_key: the second waits for the first');
+	$alice->rows("SELECT oauth1.cancel_call($first)");
+	is($alice->rows("SELECT status FROM oauth1.await_call($second, 3000)"), 200, 'order_key: the first cancelled, the second goes');
+
+	($first) = sent('POST', undef, q{order_key => 'line', run_at => now() + interval '1 hour'});
+	($second) = sent('POST', undef, q{order_key => 'line'});
+	$alice->rows("SELECT oauth1.retry_call($first)");
+	is($alice->rows("SELECT status FROM oauth1.await_call($_, 3000)"), 200, 'order_key: the first hurried, both go') foreach $first, $second;
+}
+
+# call_trigger, to the end.
+{
+	$alice->rows('CREATE TEMP TABLE orders (id int, item text)');
+	$alice->rows(q{CREATE TRIGGER send AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION oauth1.call_trigger('api', 'PUT', '/api/echo/orders/{id}?item={item}', '')});
+	$alice->rows(q{BEGIN; INSERT INTO orders VALUES (1, 'an anvil'), (2, 'ö'); COMMIT});
+	$alice->rows(q{SELECT count(oauth1.await_call(id)) FROM oauth1.calls WHERE url LIKE '%/orders/%'});
+	is(join('; ', sort map { join ' ', @$_{qw(method target verdict)} } grep { $_->{target} =~ m{/orders/} } $service->ledger),
+		'PUT /api/echo/orders/1?item=an%20anvil ok; PUT /api/echo/orders/2?item=%C3%B6 ok', 'call_trigger: arrived, verified');
+}
+
+# An on_done has the same functions: it sends its own call again, enqueues, cancels.
+{
+	$dba->rows('GRANT CREATE ON SCHEMA public TO alice');
+	my ($other) = sent('POST', undef, q{run_at => now() + interval '1 hour'});
+	$alice->rows(q{CREATE FUNCTION again(id bigint, response oauth1.http_response) RETURNS void LANGUAGE plpgsql AS $$
+		BEGIN
+			IF response.status = 404 AND (SELECT attempts FROM oauth1.calls c WHERE c.id = again.id) = 1 THEN
+				PERFORM oauth1.retry_call(id);
+			ELSE
+				PERFORM oauth1.cancel_call(} . $other . q{);
+				PERFORM oauth1.enqueue('api', 'GET', '/api/echo/from-on-done', token => '', dedupe_key => 'from on_done');
+			END IF;
+		END $$});
+	my ($id, $path) = sent('GET', 'times=1,status=404', q{on_done => 'again(bigint, oauth1.http_response)'});
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM oauth1.calls WHERE url = '/api/echo/from-on-done' AND state = 'done'}), 'on_done: enqueues, and that is sent');
+	is(shown($id), 'done|200||2', 'on_done: sent its own call again');
+	is(arrivals($path), 2, 'on_done: which arrived twice');
+	is(shown($other), 'cancelled||57014|0', 'on_done: cancelled another');
+	is($dba->rows('SELECT count(*) FROM oauth1.follow_up'), 0, 'on_done: nothing more follows');
+}
+
+# What a copy has taken over is sent; what was being sent when it was copied is not, or sent again.
+{
+	my @ids = map { (sent($_->[0], undef, q{run_at => now() + interval '1 hour'}))[0] } [ 'POST' ], [ 'POST' ], [ 'GET' ];
+	my ($pending, $cut, $repeated) = @ids;
+	my $claim = $dba->rows(q{SELECT nextval('oauth1.claim_number')});
+	$dba->rows('UPDATE oauth1.queue SET database = 1, due = now()');
+	$dba->rows("UPDATE oauth1.queue SET claim = $claim, claimed_at = now() WHERE id IN ($cut, $repeated)");
+	is($dba->rows('SELECT oauth1.adopt_calls()'), 3, 'adopt_calls');
+	is($alice->rows("SELECT status FROM oauth1.await_call($pending, 5000)"), 200, 'adopt_calls: what was pending is sent');
+	is($alice->rows("SELECT oauth1.await_call($cut, 5000) IS NULL"), 't', 'adopt_calls: a POST that was being sent');
+	is(shown($cut) =~ s/\|\w*\|1$//r, 'uncertain|', 'adopt_calls: a POST that was being sent is uncertain');
+	is($alice->rows("SELECT status FROM oauth1.await_call($repeated, 5000)"), 200, 'adopt_calls: a GET that was being sent is sent again');
 }
 
 done_testing();
