@@ -28,12 +28,18 @@ oauth1_job_create(oauth1_batch *batch, const oauth1_claimed *claimed, oauth1_lan
 	job->batch = batch;
 	job->memory = memory;
 	job->claimed = claimed;
-	job->lane = lane;
 	job->attempt.claimed = claimed;
 	job->attempt.started_at = GetCurrentTimestamp();
 	job->attempt.started = oauth1_monotonic_us();
-	lane->claimed++;
+	oauth1_job_enter(job, lane);
 	return job;
+}
+
+void
+oauth1_job_enter(oauth1_job *job, oauth1_lane *lane)
+{
+	job->lane = lane;
+	lane->claimed++;
 }
 
 /* ---------------------------------------------------------------- begin */
@@ -201,11 +207,17 @@ oauth1_job_judge(oauth1_job *job)
 }
 
 void
+oauth1_job_leave(oauth1_job *job)
+{
+	set_waits(job, false);
+	job->lane->claimed--;
+	job->lane = NULL;
+}
+
+void
 oauth1_job_free(oauth1_job *job)
 {
 	if (job->attempt.call != NULL)
 		oauth1_call_end(job->attempt.call);
-	set_waits(job, false);
-	job->lane->claimed--;
 	MemoryContextDelete(--job->batch->jobs == 0 ? job->batch->memory : job->memory);
 }

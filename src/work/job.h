@@ -57,6 +57,10 @@ extern void oauth1_job_stop(oauth1_job *job);
 /* Fills in the record of a job that is over or withdrawn.  In a transaction. */
 extern void oauth1_job_judge(oauth1_job *job);
 
+/* Takes a place of the lane; gives it back. */
+extern void oauth1_job_enter(oauth1_job *job, oauth1_lane *lane);
+extern void oauth1_job_leave(oauth1_job *job);
+
 /* Frees it, and the batch with its last. */
 extern void oauth1_job_free(oauth1_job *job);
 
