@@ -193,6 +193,31 @@ oauth1_job_stop(oauth1_job *job)
 	job->withdrawn = !job->over;
 }
 
+/* A call's story for the log: nothing in it that a service or a caller wrote. */
+static void
+tell_story(const oauth1_job *job)
+{
+	static const char *const words[] = {
+		[OAUTH1_STATE_PENDING] = "is pending again",
+		[OAUTH1_STATE_DONE] = "is done",
+		[OAUTH1_STATE_FAILED] = "has failed",
+		[OAUTH1_STATE_UNCERTAIN] = "is uncertain",
+		[OAUTH1_STATE_CANCELLED] = "is cancelled",
+	};
+	const oauth1_record *record = &job->record;
+
+	if (!record->attempted)
+		ereport(DEBUG1,
+				(errmsg_internal("call " INT64_FORMAT " is given back untried", record->id)));
+	else
+		ereport(DEBUG1,
+				(errmsg_internal("call " INT64_FORMAT " %s after attempt %d, %.1f ms: status %d, SQLSTATE %s, %s",
+								 record->id, words[record->state], record->n,
+								 record->elapsed_ms, record->status,
+								 record->sqlstate ? record->sqlstate : "00000",
+								 record->sent ? "sent" : "not sent")));
+}
+
 void
 oauth1_job_judge(oauth1_job *job)
 {
@@ -203,6 +228,7 @@ oauth1_job_judge(oauth1_job *job)
 	else
 		oauth1_verdict(&job->attempt, &job->record);
 	job->judged = true;
+	tell_story(job);
 	MemoryContextSwitchTo(old);
 }
 

@@ -306,6 +306,19 @@ drain();
 is($dba->rows("SELECT count(*) FROM oauth1.calls WHERE consumer = 'wrong' AND state = 'done'"), 50 - $failed,
 	'with the right secret it goes on');
 
+# ------------------------------------------------------------------ its story
+
+my $log = $node->logfile;
+my $log_begins = -s $log;
+$dba->rows('SET log_min_messages = debug1');
+$id = enqueue('q', 'POST', '/api/echo/planted-in-the-path', q{body => 'planted-in-the-body', headers => '{"X-Own": "planted-in-a-header"}'});
+drain();
+$dba->rows('RESET log_min_messages');
+my @story = grep { !/STATEMENT|enqueue/ } split /\n/, substr(slurp_file($log), $log_begins);
+ok((grep { /claimed 1 queued calls/ } @story), 'the log tells at debug1 what was claimed');
+ok((grep { /call $id is done after attempt 1, .* status 200, .* sent/ } @story), '... and what became of it');
+ok(!(grep { /planted|demo-secret|oauth_signature/ } @story), '... without a secret, a body or a URL');
+
 # ------------------------------------------------------------------ one bad row
 
 $registered->consumer('bare', 'q', 'demo-key', undef);
