@@ -1382,6 +1382,120 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.adopt_calls() IS
     'after a restore or a copy: takes over the calls that wait in the database this one is a copy of; returns how many';
 
+-- ---------------------------------------------------------------- watching it
+
+CREATE FUNCTION oauth1._system_identifier()
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'oauth1_system_identifier'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION oauth1._system_identifier() IS
+    'internal: which server this is, as the queue''s tables have it';
+
+CREATE FUNCTION oauth1._worker_pid()
+RETURNS integer
+AS 'MODULE_PATHNAME', 'oauth1_worker_pid'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1._worker_pid() IS
+    'internal: the process that sends this database''s queued calls; NULL where there is none';
+
+-- What is not asked for is not read: the calls that have ended are the largest part.
+CREATE VIEW oauth1.queue_status WITH (security_barrier) AS
+SELECT coalesce(c.name, q.consumer) AS consumer,
+       coalesce(q.pending, 0) AS pending,
+       coalesce(q.due, 0) AS due,
+       q.next_due,
+       coalesce(q.running, 0) AS running,
+       q.running_since,
+       p.until AS paused_until,
+       p.reason AS pause_reason,
+       coalesce(f.on_done_pending, 0) AS on_done_pending,
+       coalesce(ended.uncertain, 0) AS uncertain,
+       ended.last_finished,
+       ended.last_error,
+       oauth1._worker_pid() AS worker_pid
+FROM oauth1.consumer c
+     FULL JOIN (SELECT consumer,
+                       count(*) FILTER (WHERE claim IS NULL) AS pending,
+                       count(*) FILTER (WHERE claim IS NULL
+                                        AND due <= pg_catalog.clock_timestamp()) AS due,
+                       min(due) FILTER (WHERE claim IS NULL) AS next_due,
+                       count(claim) AS running,
+                       min(claimed_at) AS running_since
+                FROM oauth1.queue
+                WHERE system_identifier = oauth1._system_identifier()
+                      AND database = (SELECT oid FROM pg_catalog.pg_database
+                                      WHERE datname = pg_catalog.current_database())
+                GROUP BY consumer) q ON q.consumer = c.name
+     LEFT JOIN oauth1.consumer_pause p
+         ON p.consumer = c.name AND p.until > pg_catalog.clock_timestamp()
+     LEFT JOIN (SELECT call.consumer, count(*) AS on_done_pending
+                FROM oauth1.follow_up JOIN oauth1.call USING (id)
+                GROUP BY call.consumer) f ON f.consumer = coalesce(c.name, q.consumer)
+     LEFT JOIN (SELECT consumer,
+                       count(*) FILTER (WHERE state = 'uncertain') AS uncertain,
+                       max(finished_at) AS last_finished,
+                       (array_agg(coalesce(error, on_done_error) ORDER BY finished_at DESC)
+                        FILTER (WHERE coalesce(error, on_done_error) IS NOT NULL))[1]
+                           AS last_error
+                FROM oauth1.call
+                WHERE state IS NOT NULL AND oauth1._acts_for(enqueued_by, enqueued_by_name)
+                GROUP BY consumer) ended ON ended.consumer = coalesce(c.name, q.consumer)
+WHERE oauth1._may_use(coalesce(c.name, q.consumer), NULL);
+COMMENT ON VIEW oauth1.queue_status IS
+    'what is to be sent, consumer by consumer, of those that the current role may use';
+
+CREATE VIEW oauth1.stats WITH (security_barrier) AS
+SELECT c.consumer,
+       c.calls,
+       c.pending,
+       c.done,
+       c.failed,
+       c.uncertain,
+       c.cancelled,
+       c.retries,
+       coalesce(e.errors, '{}') AS errors,
+       c.bytes_sent,
+       c.bytes_received,
+       c.latency_ms[1] AS p50_ms,
+       c.latency_ms[2] AS p95_ms,
+       c.latency_ms[3] AS p99_ms,
+       c.since
+FROM (SELECT consumer,
+             count(*) AS calls,
+             count(*) FILTER (WHERE state IS NULL) AS pending,
+             count(*) FILTER (WHERE state = 'done') AS done,
+             count(*) FILTER (WHERE state = 'failed') AS failed,
+             count(*) FILTER (WHERE state = 'uncertain') AS uncertain,
+             count(*) FILTER (WHERE state = 'cancelled') AS cancelled,
+             sum(greatest(pg_catalog.cardinality(attempts) - 1, 0))::bigint AS retries,
+             sum(coalesce(pg_catalog.octet_length(body), 0)::bigint
+                 * (SELECT count(*) FROM pg_catalog.unnest(attempts) a WHERE a.sent))::bigint
+                 AS bytes_sent,
+             sum(coalesce(pg_catalog.octet_length(reply_body),
+                          pg_catalog.octet_length(reply_body_bytes), 0))::bigint AS bytes_received,
+             pg_catalog.percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY elapsed_ms)
+                 FILTER (WHERE status IS NOT NULL) AS latency_ms,
+             min(created_at) AS since
+      FROM oauth1.call
+      WHERE oauth1._acts_for(enqueued_by, enqueued_by_name)
+      GROUP BY consumer) c
+     LEFT JOIN (SELECT consumer, pg_catalog.jsonb_object_agg(sqlstate, n) AS errors
+                FROM (SELECT consumer, a.sqlstate, count(*) AS n
+                      FROM oauth1.call CROSS JOIN LATERAL pg_catalog.unnest(attempts) a
+                      WHERE a.sqlstate IS NOT NULL
+                            AND oauth1._acts_for(enqueued_by, enqueued_by_name)
+                      GROUP BY consumer, a.sqlstate) errors
+                GROUP BY consumer) e ON e.consumer = c.consumer;
+COMMENT ON VIEW oauth1.stats IS
+    'what became of the current role''s queued calls that are kept, consumer by consumer';
+
+CREATE FUNCTION oauth1.health()
+RETURNS TABLE (item text, ok boolean, detail text)
+AS 'MODULE_PATHNAME', 'oauth1_health'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.health() IS
+    'whether queued calls are sent, and what is wrong where they are not';
+
 -- ---------------------------------------------------------------- privileges
 
 -- PUBLIC may sign, call and look; calls, flow and views judge the current role themselves. What
@@ -1395,7 +1509,9 @@ GRANT SELECT ON
     oauth1.tokens,
     oauth1.grants,
     oauth1.calls,
-    oauth1.attempts
+    oauth1.attempts,
+    oauth1.queue_status,
+    oauth1.stats
 TO PUBLIC;
 
 REVOKE ALL ON FUNCTION
@@ -1426,4 +1542,8 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 REVOKE ALL ON PROCEDURE oauth1.drain(integer, integer) FROM PUBLIC;
+
+-- It tells of all roles' calls, in numbers, and of all consumers.
+REVOKE ALL ON FUNCTION oauth1.health() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION oauth1.health() TO pg_monitor;
 

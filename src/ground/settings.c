@@ -12,6 +12,7 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "ground/settings.h"
@@ -69,6 +70,8 @@ int			oauth1_worker_idle_timeout;
 
 /* How long calls that ended are kept. */
 int			oauth1_call_retention;
+
+bool		oauth1_is_preloaded;
 
 static void
 define_key_settings(void)
@@ -210,6 +213,7 @@ define_queue_settings(void)
 void
 oauth1_define_settings(void)
 {
+	oauth1_is_preloaded = process_shared_preload_libraries_in_progress;
 	define_key_settings();
 	define_limit_settings();
 	define_network_settings();

@@ -27,6 +27,9 @@ extern int	oauth1_worker_concurrency;
 extern int	oauth1_worker_idle_timeout; /* ms */
 extern int	oauth1_call_retention;	/* s; -1: for ever */
 
+/* Was the library loaded by shared_preload_libraries? */
+extern bool oauth1_is_preloaded;
+
 /* Defines all of the above and reserves the prefix; once, at the library's load. */
 extern void oauth1_define_settings(void);
 

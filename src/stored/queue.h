@@ -36,7 +36,7 @@ typedef struct oauth1_queue_lane
 	char	   *consumer;
 	TimestampTz due;			/* of its first call */
 	bool		has_idempotency_header; /* its provider's option, now */
-	TimestampTz paused_until;	/* oauth1.consumer_pause; 0: not paused */
+	TimestampTz paused_until;	/* it may have passed; 0: oauth1.consumer_pause has no row */
 } oauth1_queue_lane;
 
 /* ---------------------------------------------------------------- claiming */

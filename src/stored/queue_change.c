@@ -137,6 +137,7 @@ static oauth1_statement insert_again = {
 
 static oauth1_statement undo_end = {
 	.sql = "UPDATE oauth1.call SET state = NULL, finished_at = NULL, sqlstate = NULL, error = NULL, "
+	"on_done_error = NULL, "
 	"max_attempts = greatest(max_attempts, pg_catalog.cardinality(attempts) + 1), " OAUTH1_NO_RESULT
 	" WHERE id = $1",
 	.nargs = 1,

@@ -21,7 +21,7 @@
 static oauth1_statement select_lanes = {
 	.sql = "WITH RECURSIVE known AS ("
 	"SELECT k.consumer, k.due, k.id, lead(k.consumer) OVER (ORDER BY k.consumer) AS next "
-	"FROM unnest($4, $5, $6) AS k(consumer, due, id)), "
+	"FROM unnest($3, $4, $5) AS k(consumer, due, id)), "
 	"fresh(consumer, due, high) AS ("
 	"SELECT '', NULL::timestamptz, min(consumer) FROM known "
 	"UNION ALL "
@@ -52,10 +52,10 @@ static oauth1_statement select_lanes = {
 	"(SELECT p.options FROM oauth1.preset p WHERE p.name = c.provider)) "
 	"->> 'idempotency_header' IS NOT NULL "
 	"FROM oauth1.consumer c WHERE c.name = l.consumer), false), "
-	"(SELECT s.until FROM oauth1.consumer_pause s WHERE s.consumer = l.consumer AND s.until > $3) "
+	"(SELECT s.until FROM oauth1.consumer_pause s WHERE s.consumer = l.consumer) "
 	"FROM lane l",
-	.nargs = 6,
-	.types = {INT8OID, OIDOID, TIMESTAMPTZOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID},
+	.nargs = 5,
+	.types = {INT8OID, OIDOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID},
 };
 
 static void
@@ -94,13 +94,12 @@ oauth1_queue_lanes(const oauth1_queue_wish *known, int known_count, int *count)
 {
 	oauth1_query query;
 	oauth1_queue_lane *lanes;
-	Datum		values[6];
+	Datum		values[5];
 
 	oauth1_queue_begin(&query);
 	values[0] = oauth1_queue_system_identifier();
 	values[1] = oauth1_queue_database();
-	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
-	put_known(values + 3, known, known_count);
+	put_known(values + 2, known, known_count);
 	*count = (int) oauth1_query_read(&select_lanes, values, NULL);
 	lanes = MemoryContextAlloc(query.caller_memory, sizeof(*lanes) * Max(*count, 1));
 	for (int i = 0; i < *count; i++)

@@ -216,6 +216,7 @@ CREATE FUNCTION oauth1.cancel_call(id bigint) RETURNS boolean;
 CREATE FUNCTION oauth1.retry_call(id bigint) RETURNS boolean;
 CREATE FUNCTION oauth1.purge_calls(older_than interval) RETURNS bigint;
 CREATE FUNCTION oauth1.adopt_calls() RETURNS bigint;
+CREATE FUNCTION oauth1.health() RETURNS TABLE (item text, ok boolean, detail text);
 
 -- Not for PUBLIC; all other functions are. Arguments do not matter here.
 REVOKE ALL ON FUNCTION
@@ -227,5 +228,5 @@ REVOKE ALL ON FUNCTION
     oauth1.rotate_key(), oauth1.create_master_key(), oauth1.rotate_master_key(),
     oauth1.key_status(), oauth1.rebind_consumer(),
     oauth1.drain(),
-    oauth1.purge_calls(), oauth1.adopt_calls()
+    oauth1.purge_calls(), oauth1.adopt_calls(), oauth1.health()
 FROM PUBLIC;

@@ -95,6 +95,9 @@ foreach my $where (sort keys %readers)
 }
 $readers{$_}->rows('RESET oauth1.retries') foreach keys %readers;
 
+is(OAuth1::Session->new($standby)->rows(q{SELECT count(*) FILTER (WHERE ok) || ' ' || string_agg(detail, '') FILTER (WHERE item = 'worker') FROM oauth1.health()}),
+	'13 This server is a standby, which sends nothing until it is promoted.', 'a standby: health() tells that it is one');
+
 # The service's clock is learned, and known to the other sessions of that server.
 {
 	my $mark = $service->mark;
