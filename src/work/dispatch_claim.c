@@ -154,13 +154,15 @@ static bool
 recover_now_and_then(oauth1_dispatch *dispatch)
 {
 	int64		clock = oauth1_monotonic_us();
+	int64		cost;
 	ErrorData  *error;
 
 	dispatch->found_dead.count = 0;
 	if (clock < dispatch->recover_at)
 		return true;
-	dispatch->recover_at = clock + LOOK_EVERY_US;
 	error = oauth1_catch_all(recover, dispatch);
+	cost = oauth1_monotonic_us() - clock;
+	dispatch->recover_at = clock + cost + Max(LOOK_EVERY_US, cost * LOOK_SHARE);
 	return error == NULL || oauth1_dispatch_survives(dispatch, error, "recover");
 }
 
