@@ -1197,7 +1197,7 @@ CREATE TABLE oauth1.call (
     on_done_error text,
     CHECK (state IN ('done', 'failed', 'uncertain', 'cancelled')),
     CHECK ((state IS NULL) = (finished_at IS NULL)))
-    WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
+    WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0.05);
 COMMENT ON TABLE oauth1.call IS
     'queued calls and their results; state NULL: it stands in oauth1.queue';
 

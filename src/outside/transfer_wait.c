@@ -91,6 +91,7 @@ static struct
 	oauth1_single single;		/* that socket */
 	bool		stale;			/* to be made anew when nothing is in flight */
 
+	bool		retired;		/* idle connections were looked at since the last wait */
 	int64		nudged;			/* when libcurl last looked at every exchange */
 	int64		timer;			/* when libcurl wants to be called; 0: not at all */
 	int			in_flight;
@@ -449,7 +450,10 @@ oauth1_wait_add(CURL *easy)
 {
 	CURLMcode	code;
 
-	oauth1_sockets_retire_spoken();
+	/* Once for all that are added together: none of them is sent before the next wait. */
+	if (!session.retired)
+		oauth1_sockets_retire_spoken();
+	session.retired = true;
 	if (!oauth1_sockets_set_alone(session.in_flight == 0))
 		return CURLM_OUT_OF_MEMORY;
 	if (session.in_flight == 0)
@@ -556,6 +560,7 @@ oauth1_wait_once(int64 until)
 	woken		woken;
 
 	CHECK_FOR_INTERRUPTS();
+	session.retired = false;
 	/* Who does not want to wait at all wants sockets to be looked at all the same. */
 	if (run_timer() && oauth1_monotonic_us() < until)
 		return false;
