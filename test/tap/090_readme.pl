@@ -23,7 +23,8 @@ my $node = start_node();
 
 run_document('README.md');
 check_previews();
-run_job();
+check_queue();
+run_jobs();
 check_settings();
 run_document('docs/reference.md');
 
@@ -179,14 +180,28 @@ sub check_previews
 	return;
 }
 
-# What README.md scheduled, run as its role without the wait for pg_cron.
-sub run_job
+# What README.md enqueued: both calls end, and its on_done fills the column.
+sub check_queue
 {
-	my ($role, $command) = split /\x01/,
-	  $node->safe_psql('postgres', q(SELECT username || E'\x01' || command FROM cron.job));
+	ok($node->poll_query_until('postgres',
+			q(SELECT count(*) = 2 AND bool_and(state = 'done') FROM oauth1.calls)),
+		'the calls that were enqueued are sent');
+	ok($node->poll_query_until('postgres', 'SELECT price = 95.5 FROM orders'),
+		'on_done fills the column');
+	return;
+}
 
-	is($role, 'analyst', 'the job is the role\'s that scheduled it');
-	$node->safe_psql('postgres', "SET ROLE analyst; $command");
+# What README.md scheduled, run as its role without the wait for pg_cron.
+sub run_jobs
+{
+	my %job = map { split /\x01/ } split /\x02/,
+	  $node->safe_psql('postgres', q(SELECT string_agg(concat_ws(E'\x01', jobname,
+		concat(CASE WHEN username <> current_user THEN format('SET ROLE %I; ', username) END,
+			command)), E'\x02') FROM cron.job));
+
+	is(join(' ', sort keys %job), 'drain stock', 'there are two jobs');
+	like($job{stock}, qr/^SET ROLE analyst;/, 'a job is the role\'s that scheduled it');
+	$node->safe_psql('postgres', $job{$_}) foreach sort keys %job;
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM stock'), '8', 'the job stores rows');
 	return;
 }
@@ -207,13 +222,15 @@ sub check_settings
 	return;
 }
 
-# "`10s`" as "10000ms", "`64MB`" as "65536kB"; other defaults as they stand, "empty" as "".
+# "`10s`" as "10000ms", "`7d`" as "604800s", "`64MB`" as "65536kB"; other defaults as they stand,
+# "empty" as "".
 sub base_unit
 {
 	my ($default) = @_;
 	return '' if $default eq 'empty';
 	$default =~ s/^`(.*)`$/$1/;
 	return $1 * 1000 . 'ms' if $default =~ /^(\d+)s$/;
+	return $1 * 86400 . 's' if $default =~ /^(\d+)d$/;
 	return $1 * 1024 . 'kB' if $default =~ /^(\d+)MB$/;
 	return $default;
 }
