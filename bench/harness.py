@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "test", "provider"))
@@ -14,6 +15,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "test", "provider"))
 import certificates  # noqa: E402
 
 HOST = "127.0.0.1"              # an address: looking up a name is no part of a kept connection
+PATIENCE = 300                  # seconds for what is waited for
 TOKEN = ("370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9",
          "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE")
 
@@ -45,8 +47,9 @@ def start(*command):
 class Session:
     """A session of the server by psql, one statement at a time."""
 
-    def __init__(self):
-        self.process = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"],
+    def __init__(self, database="postgres"):
+        self.process = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+                                         "-d", database],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.ask("SET client_min_messages = warning")
         self.backend = "/proc/%s/" % self.ask("SELECT pg_backend_pid()")
@@ -126,13 +129,16 @@ class Service:
         self.urls = {scheme: "%s://%s:%s" % (scheme, HOST, port)
                      for scheme, port in zip(("http", "https"), ports)}
 
+    def settings(self):
+        """What calls to it need, each to be set in one way or another."""
+        return ["oauth1.allow_http = on", "oauth1.allow_private_addresses = on",
+                "oauth1.ca_file = '%s'" % self.ca_file]
+
     def allow(self, session):
         """What is set is set for this session only."""
-        for statement in ("LOAD 'oauth1'",
-                          "SET oauth1.allow_http = on",
-                          "SET oauth1.allow_private_addresses = on",
-                          "SET oauth1.ca_file = '%s'" % self.ca_file):
-            session.ask(statement)
+        session.ask("LOAD 'oauth1'")
+        for setting in self.settings():
+            session.ask("SET " + setting)
 
     def create_consumers(self, session):
         """A provider and a consumer with a token a scheme, bench_http and bench_https."""
@@ -152,6 +158,77 @@ class Service:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+# ---------------------------------------------------------------- the queue
+
+ENQUEUE = "SELECT count(oauth1.enqueue('{}', '{}', '{}' || i)) FROM generate_series(1, {}) AS i"
+
+
+def configure(session, settings):
+    """For every process of the server: a worker knows nothing of a session's settings."""
+    session.ask("LOAD 'oauth1'")
+    for setting in settings:
+        session.ask("ALTER SYSTEM SET " + setting)
+    session.ask("SELECT pg_reload_conf()")
+
+
+def reset(session):
+    session.ask("ALTER SYSTEM RESET ALL")
+    session.ask("SELECT pg_reload_conf()")
+
+
+def enqueue(session, count, consumer, method="GET", path="/items/"):
+    """That many calls, with their numbers behind the path."""
+    session.expect(count, ENQUEUE.format(consumer, method, path, count))
+
+
+def enqueue_copies(session, count, **changes):
+    """As many calls more like the newest, which must not have ended; where enqueue takes too long.
+
+    changes: columns of oauth1.queue and oauth1.call that differ, as SQL of i, the copy's number.
+    """
+    newest = session.ask("SELECT max(id) FROM oauth1.queue")
+    for table in ("queue", "call"):
+        columns = session.ask("SELECT string_agg(attname, ' ') FROM pg_attribute"
+                              " WHERE attrelid = 'oauth1.%s'::regclass AND attnum > 0"
+                              " AND NOT attisdropped" % table).split()
+        values = ["id + i" if column == "id" else changes.get(column, column)
+                  for column in columns]
+        session.ask("INSERT INTO oauth1.%s (%s) SELECT %s FROM oauth1.%s,"
+                    " generate_series(1, %d) AS i WHERE id = %s"
+                    % (table, ", ".join(columns), ", ".join(values), table, count, newest))
+        session.ask("VACUUM ANALYZE oauth1." + table)
+    session.ask("SELECT setval('oauth1.call_id', %s + %d)" % (newest, count))
+
+
+def await_state(session, statement, pause=0.002):
+    """Until a statement says t, asked anew by a transaction each time."""
+    end = time.monotonic() + PATIENCE
+    while session.ask(statement) != "t":
+        if time.monotonic() > end:
+            sys.exit("waited for too long: " + statement)
+        time.sleep(pause)
+
+
+def await_calls(session, last):
+    """Until all calls have ended. Asks for the last first, which costs less."""
+    await_state(session, "SELECT state IS NOT NULL FROM oauth1.call WHERE id = %s" % last)
+    await_state(session, "SELECT NOT EXISTS (SELECT FROM oauth1.queue)")
+
+
+def worker(session):
+    """The process number of the database's worker, which there must be; text."""
+    pid = session.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'oauth1 worker'"
+                      " AND datname = current_database()")
+    if not pid.isdigit():
+        sys.exit("there is no worker")
+    return pid
+
+
+def stop_worker(session):
+    """Ends it, and what it has under way, and waits for that."""
+    session.ask("SELECT pg_terminate_backend(%s, 10000)" % worker(session))
 
 
 # ---------------------------------------------------------------- rounds and rows
@@ -191,3 +268,7 @@ def compare(name, limit, subject, budget, form):
 
 def microseconds(seconds):
     return "%.1f us" % (seconds * 1e6)
+
+
+def milliseconds(seconds):
+    return "%.2f ms" % (seconds * 1e3)
