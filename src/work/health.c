@@ -204,12 +204,14 @@ check_ended(checkup *checkup)
 	int64		waits;
 
 	oauth1_ended_facts_read(&facts);
-	put(checkup, facts.uncertain == 0,
+	put(checkup, facts.uncertain == 0, facts.uncertain == 0 ?
+		"None of those that ended in the last 24 hours." :
 		psprintf(INT64_FORMAT " in the last 24 hours: whether they arrived is to be asked of the service; oauth1.retry_call() sends one again.",
 				 facts.uncertain));
 	checkup->item = "on_done";
 	waits = facts.oldest_on_done ? age(checkup, facts.oldest_on_done) : 0;
 	put(checkup, facts.failing == 0 && facts.given_up == 0 && waits <= PATIENCE_S,
+		facts.failing == 0 && facts.given_up == 0 && waits == 0 ? "None waits or has failed." :
 		psprintf(INT64_FORMAT " failed and are run again, " INT64_FORMAT " were given up in the last 24 hours; the longest wait is " INT64_FORMAT " s.",
 				 facts.failing, facts.given_up, waits));
 }
