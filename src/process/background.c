@@ -23,6 +23,9 @@
 
 volatile sig_atomic_t oauth1_asked_to_leave = false;
 
+/* A commit may be waiting for a standby. */
+static volatile sig_atomic_t is_committing = false;
+
 /* ---------------------------------------------------------------- signals */
 
 /*
@@ -40,7 +43,9 @@ handle_cancel(SIGNAL_ARGS)
 /*
  * Instead of bgworker_die, which raises an error inside the handler, and of die,
  * which would end the process at its next wait: what is under way shall be
- * recorded first.
+ * recorded first.  A commit that waits for a synchronous standby ends that wait
+ * where it sees this flag, and is committed here; no other wait is ended, as long
+ * as InterruptPending is not set with it.
  */
 static void
 handle_terminate(SIGNAL_ARGS)
@@ -48,6 +53,8 @@ handle_terminate(SIGNAL_ARGS)
 	int			saved_errno = errno;
 
 	oauth1_asked_to_leave = true;
+	if (is_committing)
+		QueryCancelPending = true;
 	oauth1_on_done_stop();
 	SetLatch(MyLatch);
 	errno = saved_errno;
@@ -139,10 +146,27 @@ begin(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
+/* The server's shutdown waits for us, and not for a standby. */
+static void
+commit_begins(void)
+{
+	is_committing = true;
+	if (oauth1_asked_to_leave)
+		QueryCancelPending = true;
+}
+
+static void
+commit_ends(void)
+{
+	is_committing = false;
+	QueryCancelPending = false;
+}
+
 /* What fails here is raised on, after everything was put back to no transaction. */
 static void
 commit(void)
 {
+	commit_begins();
 	PG_TRY();
 	{
 		PopActiveSnapshot();
@@ -150,10 +174,12 @@ commit(void)
 	}
 	PG_CATCH();
 	{
+		commit_ends();
 		AbortOutOfAnyTransaction();
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	commit_ends();
 	MemoryContextSwitchTo(caller_memory);
 	/* At most once a second, so that autovacuum learns of our dead rows. */
 	(void) pgstat_report_stat(false);

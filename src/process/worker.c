@@ -211,7 +211,8 @@ look_around(life *life)
 static void
 heed_signals(life *life)
 {
-	(void) oauth1_background_reload();
+	if (oauth1_background_reload())
+		oauth1_dispatch_set_concurrency(life->dispatch, oauth1_worker_concurrency);
 	if (!oauth1_worker)
 		leave_for(life, TURNED_OFF, GRACE_US);
 	if (oauth1_asked_to_leave)

@@ -66,6 +66,16 @@ oauth1_dispatch_begin(const oauth1_transactions *transactions, int concurrency, 
 }
 
 void
+oauth1_dispatch_set_concurrency(oauth1_dispatch *dispatch, int concurrency)
+{
+	size_t		size = Max(2 * concurrency, dispatch->count) * sizeof(oauth1_job *);
+
+	dispatch->jobs = repalloc(dispatch->jobs, size);
+	dispatch->done = repalloc(dispatch->done, size);
+	dispatch->lanes.concurrency = concurrency;
+}
+
+void
 oauth1_dispatch_end(oauth1_dispatch *dispatch)
 {
 	for (int i = 0; i < dispatch->count; i++)

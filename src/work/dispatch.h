@@ -42,6 +42,9 @@ typedef struct oauth1_dispatch oauth1_dispatch;
 extern oauth1_dispatch *oauth1_dispatch_begin(const oauth1_transactions *transactions,
 											  int concurrency, int64 max_calls);
 
+/* concurrency is another from now on; what is under way is not touched. */
+extern void oauth1_dispatch_set_concurrency(oauth1_dispatch *dispatch, int concurrency);
+
 /*
  * Does everything that can be done now without waiting for the network: sends,
  * records what got done, runs what follows from it, looks for the dead, claims

@@ -64,7 +64,7 @@ is_time_to_look(const oauth1_dispatch *dispatch, int64 clock)
 int64
 oauth1_dispatch_places_left(const oauth1_dispatch *dispatch)
 {
-	return Min(2 * dispatch->lanes.concurrency - dispatch->count, dispatch->left);
+	return Max(Min(2 * dispatch->lanes.concurrency - dispatch->count, dispatch->left), 0);
 }
 
 static void

@@ -36,7 +36,7 @@ struct oauth1_dispatch
 	int64		left;			/* how many calls may still be claimed */
 	ErrorData  *error;			/* it must end with that */
 
-	int			count;			/* of jobs: 2 * concurrency at most */
+	int			count;			/* of jobs: 2 * concurrency at most, more where that was lowered */
 	oauth1_job **jobs;
 
 	/* Of the turn-over that is going on. */

@@ -124,10 +124,12 @@ void
 oauth1_worker_heard(void)
 {
 	oauth1_key	key = key_of(MyDatabaseId);
+	TimestampTz now = GetCurrentTimestamp();
 	oauth1_worker_entry *entry = oauth1_shared_lock(OAUTH1_TABLE_WORKERS, &key, true);
 
 	if (entry == NULL)
 		return;
+	entry->started_at = now;
 	entry->asked_at = 0;
 	entry->told_at = 0;
 	oauth1_shared_unlock(OAUTH1_TABLE_WORKERS, &key);
@@ -137,16 +139,11 @@ void
 oauth1_worker_present(void)
 {
 	oauth1_key	key = key_of(MyDatabaseId);
-	TimestampTz now = GetCurrentTimestamp();
 	oauth1_worker_entry *entry = oauth1_shared_lock(OAUTH1_TABLE_WORKERS, &key, true);
 
 	if (entry == NULL)
 		return;
-	if (entry->pid != MyProcPid)
-	{
-		entry->pid = MyProcPid;
-		entry->started_at = now;
-	}
+	entry->pid = MyProcPid;
 	oauth1_shared_unlock(OAUTH1_TABLE_WORKERS, &key);
 }
 

@@ -48,6 +48,15 @@ sub soon
 	return $is->();
 }
 
+# The most requests that were in the service's hands at once.
+sub most_at_once
+{
+	my @edges = map { [ $_->{start}, 1 ], [ $_->{end}, -1 ] } @_;
+	my ($now, $most) = (0, 0);
+	$most = max($most, $now += $_->[1]) foreach sort { $a->[0] <=> $b->[0] || $a->[1] <=> $b->[1] } @edges;
+	return $most;
+}
+
 # ---------------------------------------------------------------- start and wake at COMMIT
 
 my $mark = $service->mark;
@@ -97,6 +106,7 @@ $_->quit foreach @sessions;
 $queue->forget_log;
 $mark = $service->mark;
 $session->rows('BEGIN; SELECT ' . $queue->enqueue_sql . '; ROLLBACK');
+$session->rows('SELECT 1');
 is(orders(), 0, 'a rolled back enqueue asks for no worker');
 $session->rows('BEGIN; SAVEPOINT s; SELECT ' . $queue->enqueue_sql . '; ROLLBACK TO s; COMMIT');
 sleep 0.3;
@@ -106,20 +116,23 @@ is($service->mark, $mark, 'and nothing is sent');
 my $error = $session->error('BEGIN; SELECT ' . $queue->enqueue_sql . q{; PREPARE TRANSACTION 'p'});
 is($error->{sqlstate}, '0A000', 'PREPARE TRANSACTION after an enqueue: 0A000');
 is($error->{message}, 'cannot PREPARE a transaction that has enqueued calls', 'PREPARE TRANSACTION: says so');
-is($session->rows('SELECT count(*) FROM oauth1.queue'), 0, 'and nothing was enqueued');
 is($session->error(q{BEGIN; SELECT 1; PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'}), undef, 'the next transaction can be prepared');
+is($session->rows('SELECT count(*) FROM oauth1.queue'), 0, 'and nothing was enqueued');
 
 # ---------------------------------------------------------------- idle end, and no lost wake
 
-# Calls come about when the worker leaves: each must be sent although no other call follows it.
+# Calls come about when the worker leaves, as near to it as it can be hit: each must be sent although
+# no other call follows it.
 set('oauth1.worker_idle_timeout = 0');
-my ($slowest, $lives) = (0, 0);
+my ($slowest, $pause) = (0, 0.03);
 $queue->forget_log;
-foreach my $i (0 .. 49)
+foreach (1 .. 80)
 {
+	my $before = orders();
 	$slowest = max($slowest, $queue->time_until_state($queue->enqueue, 'done', 3));
 	last if $slowest > 3;
-	sleep 0.01 + 0.001 * $i;
+	$pause += orders() > $before ? -0.003 : 0.001;
+	sleep max($pause, 0.001);
 }
 cmp_ok($slowest, '<', 3, 'around its end every call finds a worker');
 cmp_ok(orders(), '>', 5, 'and it has come and gone meanwhile: ' . orders() . ' times');
@@ -144,6 +157,20 @@ is(orders(), 0, 'and none is asked for');
 set('oauth1.worker = on');
 $queue->enqueue;
 cmp_ok($queue->time_until_state("$later, $another", 'done'), '<', 3, 'on again: the next enqueue goes on with all');
+
+# A worker that runs goes by a concurrency that is changed.
+set('oauth1.worker_concurrency = 1');
+$queue->enqueue(wait => 50);
+$mark = $service->mark;
+my $ids = $session->rows("SELECT string_agg(q.id::text, ', ') FROM (SELECT " . $queue->enqueue_sql(wait => 100) . ' AS id FROM generate_series(1, 3)) AS q');
+$queue->time_until_state($ids, 'done');
+is(most_at_once($service->spans($mark)), 1, 'oauth1.worker_concurrency = 1: one call after the other');
+set('oauth1.worker_concurrency = 8');
+$mark = $service->mark;
+$ids = $session->rows("SELECT string_agg(q.id::text, ', ') FROM (SELECT " . $queue->enqueue_sql(wait => 300) . ' AS id FROM generate_series(1, 8)) AS q');
+$queue->time_until_state($ids, 'done');
+cmp_ok(most_at_once($service->spans($mark)), '>', 2, 'raised: more at once, by the same worker');
+set('oauth1.worker_concurrency = 32');
 
 # A setting of the database that means sessions.
 $session->rows("ALTER DATABASE postgres SET $_") foreach 'default_transaction_read_only = on', "lock_timeout = '1ms'",

@@ -152,6 +152,17 @@ my @calls = busy('postgres', @four);
 cmp_ok(time_to_stop('smart'), '<', 2.75, 'a smart shutdown');
 is(states('postgres', @calls), 'uncertain pending uncertain pending', 'likewise');
 
+# The worker's commit waits for a standby that is not there, the server's stop for the worker.
+$session->rows('DELETE FROM oauth1.queue');
+$session->rows($_) foreach q{ALTER SYSTEM SET synchronous_standby_names = 'nobody'}, 'SELECT pg_reload_conf()';
+$queue->time_until(q{SELECT current_setting('synchronous_standby_names') = 'nobody'});
+$session->rows('SET synchronous_commit = local');
+$queue->enqueue(wait => $long);
+cmp_ok($queue->time_until(q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'oauth1 worker' AND wait_event = 'SyncRep'}), '<', 5,
+	'a worker waits for a standby');
+$node->append_conf('postgresql.auto.conf', q{synchronous_standby_names = ''});
+cmp_ok(time_to_stop('fast'), '<', 2.75, 'but a fast shutdown does not');
+
 # After a death nobody knows how far a call had come; what was claimed is found by whoever comes.
 sub is_recovered
 {
