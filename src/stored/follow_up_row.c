@@ -24,6 +24,58 @@ system_identifier(void)
 	return Int64GetDatum((int64) GetSystemIdentifier());
 }
 
+/* The only column of the only row of the last statement. */
+static int
+returned_attempts(void)
+{
+	bool		isnull;
+
+	return DatumGetInt32(oauth1_column_datum(0, 1, CurrentMemoryContext, &isnull));
+}
+
+/* ---------------------------------------------------------------- count */
+
+static oauth1_statement count_run = {
+	.sql = "UPDATE oauth1.follow_up SET attempts = attempts + 1 "
+	"WHERE id = (SELECT f.id FROM oauth1.follow_up f WHERE f.id = $1 AND " IS_OURS
+	" AND f.due <= clock_timestamp() FOR UPDATE SKIP LOCKED) RETURNING attempts",
+	.nargs = 3,
+	.types = {INT8OID, INT8OID, OIDOID},
+};
+
+int
+oauth1_follow_up_count(int64 id)
+{
+	Datum		values[] = {
+		Int64GetDatum(id), system_identifier(), ObjectIdGetDatum(MyDatabaseId)
+	};
+	oauth1_query query;
+	int			count = 0;
+
+	oauth1_query_begin(&query);
+	if (oauth1_query_write(&count_run, values, NULL) > 0)
+		count = returned_attempts();
+	oauth1_query_end(&query);
+	return count;
+}
+
+static oauth1_statement uncount_run = {
+	.sql = "UPDATE oauth1.follow_up SET attempts = attempts - 1 WHERE id = $1 AND attempts > 0",
+	.nargs = 1,
+	.types = {INT8OID},
+};
+
+void
+oauth1_follow_up_uncount(int64 id)
+{
+	Datum		values[] = {Int64GetDatum(id)};
+	oauth1_query query;
+
+	oauth1_query_begin(&query);
+	(void) oauth1_query_write(&uncount_run, values, NULL);
+	oauth1_query_end(&query);
+}
+
 /* ---------------------------------------------------------------- take */
 
 /* A call that was answered has a status and no SQLSTATE. */
@@ -97,11 +149,11 @@ oauth1_follow_up_done(const oauth1_follow_up *follow_up)
 
 /* Half of a second that doubles, and up to as much again, so that many do not come at once. */
 static oauth1_statement put_off = {
-	.sql = "UPDATE oauth1.follow_up f SET attempts = f.attempts + 1, due = clock_timestamp() "
-	"+ interval '0.5 s' * (1 + random()) * 2 ^ f.attempts "
+	.sql = "UPDATE oauth1.follow_up f SET attempts = f.attempts + $4, due = clock_timestamp() "
+	"+ interval '0.5 s' * (1 + random()) * 2 ^ (f.attempts + $4 - 1) "
 	"WHERE f.id = $1 AND " IS_OURS " RETURNING f.attempts",
-	.nargs = 3,
-	.types = {INT8OID, INT8OID, OIDOID},
+	.nargs = 4,
+	.types = {INT8OID, INT8OID, OIDOID, INT4OID},
 };
 
 static oauth1_statement set_error = {
@@ -119,26 +171,23 @@ write_error(int64 id, const char *error)
 }
 
 bool
-oauth1_follow_up_failed(int64 id, const char *error)
+oauth1_follow_up_failed(int64 id, bool was_counted, const char *error)
 {
 	Datum		values[] = {
-		Int64GetDatum(id), system_identifier(), ObjectIdGetDatum(MyDatabaseId)
+		Int64GetDatum(id), system_identifier(), ObjectIdGetDatum(MyDatabaseId),
+		Int32GetDatum(was_counted ? 0 : 1)
 	};
 	oauth1_query query;
 	bool		given_up = false;
-	bool		isnull;
 
 	oauth1_query_begin(&query);
 	if (oauth1_query_write(&put_off, values, NULL) > 0)
 	{
-		int			attempts = DatumGetInt32(oauth1_column_datum(0, 1, query.caller_memory,
-																 &isnull));
-
-		given_up = attempts >= OAUTH1_FOLLOW_UP_ATTEMPTS;
+		given_up = returned_attempts() >= OAUTH1_FOLLOW_UP_ATTEMPTS;
 		if (given_up)
 		{
 			(void) oauth1_query_write(&delete_row, values, NULL);
-			error = psprintf("%s; given up after %d attempts", error, attempts);
+			error = psprintf("%s; given up after %d attempts", error, OAUTH1_FOLLOW_UP_ATTEMPTS);
 		}
 		write_error(id, error);
 	}

@@ -13,7 +13,11 @@
 
 #include "stored/queue.h"
 
-/* So often is an on_done that fails run. */
+/*
+ * So often is an on_done run that fails.  Where its process dies nobody is left to
+ * count, and it might be what killed it: so a run that is not the first is counted
+ * before it begins.
+ */
 #define OAUTH1_FOLLOW_UP_ATTEMPTS 5
 
 /* What is to be run. */
@@ -29,6 +33,15 @@ typedef struct oauth1_follow_up
 } oauth1_follow_up;
 
 /*
+ * Counts a run that is to begin, and returns which one it is; 0 where the row is
+ * not due, done, or somebody else has it.
+ */
+extern int	oauth1_follow_up_count(int64 id);
+
+/* It did not come to that, through no fault of its own. */
+extern void oauth1_follow_up_uncount(int64 id);
+
+/*
  * Reads what follows a call, and locks its row until the transaction ends, in the
  * current memory context.  False where it is not due, done, or somebody else has
  * it.  on_done is NULL where nothing is to be run any more: the call was deleted,
@@ -40,10 +53,11 @@ extern bool oauth1_follow_up_take(int64 id, oauth1_follow_up *follow_up);
 extern void oauth1_follow_up_done(const oauth1_follow_up *follow_up);
 
 /*
- * Notes with the call why its on_done failed.  It is due again, after a wait that
- * doubles, or given up: then true.  Nothing, and false, where it was not there.
+ * Notes with the call why its on_done failed, in a run that was counted or is to
+ * be.  It is due again, after a wait that doubles, or given up: then true.
+ * Nothing, and false, where it was not there.
  */
-extern bool oauth1_follow_up_failed(int64 id, const char *error);
+extern bool oauth1_follow_up_failed(int64 id, bool was_counted, const char *error);
 
 /*
  * Up to room ids that are due, in the order of due and id, after a position, which

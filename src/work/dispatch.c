@@ -132,6 +132,7 @@ find_follow_ups(oauth1_dispatch *dispatch, int64 clock)
 	int64		took = oauth1_monotonic_us() - clock;
 
 	dispatch->follow_up_count += found;
+	dispatch->follow_ups_found = found;
 	dispatch->has_follow_ups = next != PG_INT64_MAX;
 	dispatch->follow_up_at = found == room ? clock :
 		clock + Max(LOOK_EVERY_US, took * LOOK_SHARE);
@@ -152,14 +153,16 @@ follow_up(oauth1_dispatch *dispatch)
 	{
 		bool		aborted;
 
-		dispatch->error = oauth1_follow_up_run(dispatch->transactions,
-											   dispatch->follow_ups[done++], &aborted);
+		dispatch->error = oauth1_follow_up_run(dispatch->transactions, dispatch->follow_ups[done],
+											   done >= dispatch->follow_ups_found, &aborted);
+		done++;
 		if (aborted)
 			oauth1_claim_restore(dispatch->number);
 		/* It may have enqueued. */
 		dispatch->expects = true;
 	}
 	dispatch->follow_up_count -= done;
+	dispatch->follow_ups_found = Max(dispatch->follow_ups_found - done, 0);
 	memmove(dispatch->follow_ups, dispatch->follow_ups + done,
 			dispatch->follow_up_count * sizeof(dispatch->follow_ups[0]));
 }

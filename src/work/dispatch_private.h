@@ -60,6 +60,7 @@ struct oauth1_dispatch
 
 	int64		follow_ups[FOLLOW_UPS_KNOWN];
 	int			follow_up_count;
+	int			follow_ups_found;	/* of these the first, which others may have run */
 	oauth1_queue_position follow_up_after;
 	int64		follow_up_at;
 	bool		has_follow_ups; /* some are due later */

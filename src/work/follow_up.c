@@ -85,6 +85,7 @@ transact(const oauth1_transactions *transactions, void (*operation) (void *), vo
 typedef struct on_done
 {
 	int64		id;
+	int			attempt;		/* which it is; 0: it is not counted, or not to be run */
 	char	   *error;			/* why it failed */
 	bool		given_up;
 } on_done;
@@ -108,7 +109,53 @@ note_failure(void *argument)
 {
 	on_done    *this = argument;
 
-	this->given_up = oauth1_follow_up_failed(this->id, this->error);
+	this->given_up = oauth1_follow_up_failed(this->id, this->attempt > 0, this->error);
+}
+
+static void
+count(void *argument)
+{
+	on_done    *this = argument;
+
+	this->attempt = oauth1_follow_up_count(this->id);
+	if (this->attempt > OAUTH1_FOLLOW_UP_ATTEMPTS)
+	{
+		this->error = "on_done failed: its process died while it ran";
+		note_failure(this);
+	}
+}
+
+static void
+uncount(void *argument)
+{
+	on_done    *this = argument;
+
+	oauth1_follow_up_uncount(this->id);
+}
+
+static void
+log_given_up(const on_done *this, int sqlstate)
+{
+	ereport(LOG,
+			(errcode(sqlstate),
+			 errmsg("on_done of call " INT64_FORMAT " is given up", this->id),
+			 errdetail("%s", this->error)));
+}
+
+/* Counts the run before it begins; false where it is not to begin. */
+static bool
+may_begin(const oauth1_transactions *transactions, on_done *this, bool *aborted)
+{
+	ErrorData  *error = transact(transactions, count, this, aborted);
+
+	if (error != NULL)
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not begin on_done of call " INT64_FORMAT ": %s", this->id,
+						error->message)));
+	else if (this->given_up)
+		log_given_up(this, ERRCODE_OPERATOR_INTERVENTION);
+	return error == NULL && this->attempt > 0 && !this->given_up;
 }
 
 /* That it failed is written down, in a transaction of its own; or else logged. */
@@ -128,31 +175,43 @@ record_failure(const oauth1_transactions *transactions, on_done *this, const Err
 						this->id, second->message),
 				 errdetail("%s", this->error)));
 	else if (this->given_up)
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("on_done of call " INT64_FORMAT " is given up", this->id),
-				 errdetail("%s", this->error)));
+		log_given_up(this, error->sqlerrcode);
+}
+
+/* Runs it, and writes down how that went; NULL, or what cancelled it. */
+static ErrorData *
+attempt(const oauth1_transactions *transactions, on_done *this, bool *aborted)
+{
+	ErrorData  *error = transact(transactions, run, this, aborted);
+
+	if (error == NULL)
+		return NULL;
+	if (!oauth1_on_done_was_cancelled(error))
+	{
+		record_failure(transactions, this, error, aborted);
+		return NULL;
+	}
+	if (this->attempt > 0)
+		(void) transact(transactions, uncount, this, aborted);
+	return error;
 }
 
 ErrorData *
-oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id, bool *aborted)
+oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id, bool is_first,
+					 bool *aborted)
 {
 	MemoryContext caller_memory = CurrentMemoryContext;
 	MemoryContext memory;
 	on_done		this = {.id = id};
-	ErrorData  *error;
+	ErrorData  *error = NULL;
 
 	*aborted = false;
 	if (oauth1_on_done_is_stopped())
 		return NULL;
 	memory = AllocSetContextCreate(caller_memory, "oauth1 on_done", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(memory);
-	error = transact(transactions, run, &this, aborted);
-	if (error != NULL && !oauth1_on_done_was_cancelled(error))
-	{
-		record_failure(transactions, &this, error, aborted);
-		error = NULL;
-	}
+	if (is_first || may_begin(transactions, &this, aborted))
+		error = attempt(transactions, &this, aborted);
 	MemoryContextSwitchTo(caller_memory);
 	if (error != NULL && !oauth1_on_done_is_stopped())
 		return error;

@@ -26,7 +26,8 @@ extern void oauth1_follow_up_notify(const oauth1_transactions *transactions,
  * where somebody else does it, or did, or after oauth1_on_done_stop.  Takes no
  * longer than OAUTH1_ON_DONE_TIMEOUT and what a commit takes.  Raises no error;
  * returns NULL, or the cancel of this session that came meanwhile, in a child of
- * the current memory context.
+ * the current memory context.  is_first: it was this process that recorded the
+ * end of the call; another may have run it before, and have died of it.
  *
  * *aborted: its commit failed, which what an on_done did can cause.  The whole
  * transaction was aborted, and with it the session locks are gone that say that
@@ -34,7 +35,7 @@ extern void oauth1_follow_up_notify(const oauth1_transactions *transactions,
  * left the process where transactions->begin can follow.
  */
 extern ErrorData *oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id,
-									   bool *aborted);
+									   bool is_first, bool *aborted);
 
 /*
  * Up to room ids of oauth1.follow_up that are due, after a position, which is
