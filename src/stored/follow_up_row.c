@@ -78,10 +78,22 @@ oauth1_follow_up_uncount(int64 id)
 
 /* ---------------------------------------------------------------- take */
 
+/*
+ * What a session of the role would begin with, as ALTER ROLE and ALTER DATABASE
+ * say, in their order; temporary tables last, which in a drain are somebody else's.
+ */
+#define SEARCH_PATH \
+	"coalesce((SELECT substr(o.option, length('search_path=') + 1) " \
+	"FROM pg_db_role_setting s, unnest(s.setconfig) AS o(option) " \
+	"WHERE s.setdatabase IN (0, $3) AND s.setrole IN (0, c.enqueued_by) " \
+	"AND starts_with(o.option, 'search_path=') " \
+	"ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC LIMIT 1), " \
+	"'\"$user\", public') || ', pg_temp'"
+
 /* A call that was answered has a status and no SQLSTATE. */
 static oauth1_statement take = {
 	.sql = "SELECT c.on_done_error IS NOT NULL, CASE WHEN c.state <> 'cancelled' THEN c.on_done END, "
-	"c.enqueued_by, c.enqueued_by_name, "
+	"c.enqueued_by, c.enqueued_by_name, " SEARCH_PATH ", "
 	"CASE WHEN c.status IS NOT NULL AND c.sqlstate IS NULL THEN "
 	"ROW(c.status, c.reply_content_type, c.reply_headers, c.reply_body, c.reply_body_bytes, "
 	"c.elapsed_ms)::oauth1.http_response END "
@@ -112,7 +124,8 @@ oauth1_follow_up_take(int64 id, oauth1_follow_up *follow_up)
 		follow_up->on_done = oauth1_column_cstring(0, 2, memory);
 		follow_up->role = DatumGetObjectId(oauth1_column_datum(0, 3, memory, &isnull));
 		follow_up->role_name = oauth1_column_cstring(0, 4, memory);
-		follow_up->response = oauth1_column_datum(0, 5, memory, &isnull);
+		follow_up->search_path = oauth1_column_cstring(0, 5, memory);
+		follow_up->response = oauth1_column_datum(0, 6, memory, &isnull);
 		follow_up->has_response = !isnull;
 	}
 	oauth1_query_end(&query);

@@ -27,6 +27,7 @@ typedef struct oauth1_follow_up
 	char	   *on_done;		/* as a regprocedure is written; NULL: nothing is to be run */
 	Oid			role;			/* who enqueued the call; counts while name and oid agree */
 	char	   *role_name;
+	char	   *search_path;	/* for the run */
 	Datum		response;		/* oauth1.http_response */
 	bool		has_response;
 	bool		has_error;		/* an on_done of the call failed before */

@@ -320,7 +320,7 @@ oauth1_on_done_run(const oauth1_follow_up *follow_up)
 	SetUserIdAndSecContext(follow_up->role, context | SECURITY_RESTRICTED_OPERATION |
 						   SECURITY_LOCAL_USERID_CHANGE);
 	nest_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+	(void) set_config_option("search_path", follow_up->search_path,
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	call_watched(follow_up);
 	AtEOXact_GUC(false, nest_level);

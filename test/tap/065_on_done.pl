@@ -91,7 +91,20 @@ my $note = on_done('note', q{INSERT INTO alice.seen VALUES (id, response.status,
 my $id = enqueue($note);
 drain();
 is(outcome($id), 'done|-|', 'it ran, and nothing is to follow');
-is(seen($id), '200|alice pg_catalog, pg_temp application/json', 'as the enqueuer, with a fixed search_path and the response');
+is(seen($id), '200|alice "$user", public, pg_temp application/json', 'as the enqueuer, with that role\'s search_path and the response');
+foreach (
+	[ 'ALTER DATABASE postgres SET search_path = public', 'public' ],
+	[ 'ALTER ROLE alice SET search_path = alice, pg_catalog', 'alice, pg_catalog' ],
+	[ 'ALTER ROLE alice IN DATABASE postgres SET search_path = alice', 'alice' ])
+{
+	my ($sql, $path) = @$_;
+	$dba->rows($sql);
+	my $with = enqueue($note);
+	drain();
+	is(seen($with), "200|alice $path, pg_temp application/json", $sql);
+}
+$dba->rows($_) foreach 'ALTER DATABASE postgres RESET search_path', 'ALTER ROLE alice RESET search_path',
+  'ALTER ROLE alice IN DATABASE postgres RESET search_path';
 drain();
 is($dba->rows("SELECT count(*) FROM alice.seen WHERE id = $id"), '1', 'once');
 
@@ -103,7 +116,7 @@ my @unanswered = map { $alice->rows("SELECT oauth1.enqueue('nowhere', 'GET', '/'
   ($note, $strict);
 drain();
 is(outcome($unanswered[0]), 'failed|-|', 'a call without an answer');
-is(seen($unanswered[0]), 'NULL|alice pg_catalog, pg_temp -', 'has it too, with NULL');
+is(seen($unanswered[0]), 'NULL|alice "$user", public, pg_temp -', 'has it too, with NULL');
 is(outcome($unanswered[1]) . seen($unanswered[1]), 'failed|-|', 'a STRICT one is as STRICT functions are');
 
 my $refused = $alice->rows("SELECT oauth1.enqueue('shop', 'GET', '/status/404', on_done => '$note')");
