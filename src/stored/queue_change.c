@@ -5,8 +5,8 @@
  * Whoever claims passes over locked rows, but whoever records waits for them.  A
  * DELETE or UPDATE that waited for a claim has the row locked, though it then
  * finds that it may not touch it; so each change is a subtransaction, undone
- * where it changed nothing.  Rows are locked in the order queue, call, as
- * recording does.
+ * where it changed nothing.  Rows are locked in the order queue, call, as those
+ * who record do; and follow_up, call, as those who run on_done.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -21,13 +21,6 @@
 #include "stored/queue_change.h"
 #include "stored/queue_news.h"
 #include "stored/queue_private.h"
-
-/* What a subtransaction works on. */
-typedef struct change
-{
-	int64		id;
-	const char *reason;
-} change;
 
 /* A snapshot that stays cannot be looked at again. */
 static void
@@ -62,11 +55,17 @@ static oauth1_statement select_pending = {
 	.types = {INT8OID},
 };
 
+typedef struct cancellation
+{
+	int64		id;
+	const char *reason;
+} cancellation;
+
 static bool
 cancel(void *argument)
 {
-	const change *change = argument;
-	Datum		values[] = {Int64GetDatum(change->id), CStringGetTextDatum(change->reason)};
+	const cancellation *call = argument;
+	Datum		values[] = {Int64GetDatum(call->id), CStringGetTextDatum(call->reason)};
 	oauth1_query query;
 	bool		found;
 
@@ -94,9 +93,9 @@ is_pending(int64 id)
 bool
 oauth1_queue_cancel(int64 id, const char *reason)
 {
-	change		change = {id, reason};
+	cancellation call = {id, reason};
 
-	while (!oauth1_keep_if(cancel, &change))
+	while (!oauth1_keep_if(cancel, &call))
 	{
 		if (!is_pending(id))
 			return false;
@@ -144,7 +143,7 @@ static oauth1_statement undo_end = {
 	.types = {INT8OID},
 };
 
-/* What was to follow on the end that is undone. */
+/* What was to follow on the end that is undone; waited for where it is under way. */
 static oauth1_statement delete_follow_up = {
 	.sql = "DELETE FROM oauth1.follow_up WHERE id = $1",
 	.nargs = 1,
@@ -159,10 +158,11 @@ static oauth1_statement select_state = {
 	.types = {INT8OID, INT8OID, OIDOID},
 };
 
+/* The arguments of the statements above: of those with one it is the first. */
 static void
-set_retry_values(const change *change, Datum *values)
+set_retry_values(int64 id, Datum *values)
 {
-	values[0] = Int64GetDatum(change->id);
+	values[0] = Int64GetDatum(id);
 	values[1] = oauth1_queue_system_identifier();
 	values[2] = oauth1_queue_database();
 }
@@ -174,7 +174,7 @@ hurry(void *argument)
 	oauth1_query query;
 	bool		found;
 
-	set_retry_values(argument, values);
+	set_retry_values(*(int64 *) argument, values);
 	oauth1_queue_begin(&query);
 	found = oauth1_query_write(&make_due, values, NULL) > 0;
 	oauth1_query_end(&query);
@@ -199,14 +199,14 @@ put_back(void *argument)
 	oauth1_query query;
 	bool		found;
 
-	set_retry_values(argument, values);
+	set_retry_values(*(int64 *) argument, values);
 	oauth1_queue_begin(&query);
+	(void) oauth1_query_write(&delete_follow_up, values, NULL);
 	found = oauth1_query_write(&lock_ended, values, NULL) > 0;
 	if (found)
 	{
 		insert_or_refuse(values);
 		(void) oauth1_query_write(&undo_end, values, NULL);
-		(void) oauth1_query_write(&delete_follow_up, values, NULL);
 	}
 	oauth1_query_end(&query);
 	return found;
@@ -223,16 +223,16 @@ refuse_foreign(int64 id, bool is_foreign)
 				 errhint("oauth1.adopt_calls() takes over all calls of it.")));
 }
 
-/* Was nothing to be changed because it is done, is being sent, or was deleted meanwhile? */
+/* Is it done, being sent, or was it deleted meanwhile? */
 static bool
-may_not_be_retried(const change *change)
+may_not_be_retried(int64 id)
 {
 	Datum		values[3];
 	oauth1_query query;
 	bool		refused = true;
 	bool		is_foreign = false;
 
-	set_retry_values(change, values);
+	set_retry_values(id, values);
 	oauth1_queue_begin(&query);
 	if (oauth1_query_read(&select_state, values, NULL) > 0)
 	{
@@ -241,19 +241,19 @@ may_not_be_retried(const change *change)
 	}
 	oauth1_query_end(&query);
 	if (!refused)
-		refuse_foreign(change->id, is_foreign);
+		refuse_foreign(id, is_foreign);
 	return refused;
 }
 
 bool
 oauth1_queue_retry(int64 id)
 {
-	change		change = {id, NULL};
-
-	while (!oauth1_keep_if(hurry, &change) && !oauth1_keep_if(put_back, &change))
+	while (!oauth1_keep_if(hurry, &id))
 	{
-		if (may_not_be_retried(&change))
+		if (may_not_be_retried(id))
 			return false;
+		if (oauth1_keep_if(put_back, &id))
+			break;
 		look_again();
 	}
 	oauth1_queue_has_news = true;

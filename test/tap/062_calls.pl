@@ -176,7 +176,7 @@ foreach my $begin ('BEGIN', 'BEGIN ISOLATION LEVEL REPEATABLE READ', 'BEGIN ISOL
 	my $id = call_in('pending');
 	$alice->rows("$begin; SELECT count(*) FROM pg_class");
 	$alice->start("SELECT body FROM oauth1.await_call($id)");
-	end_later($id, 100);
+	end_later($id, 600);
 	my $ended = time;
 	is($alice->finish, "anvil\n", "await_call, $begin: what came meanwhile");
 	cmp_ok(time - $ended, '<', 0.25, "await_call, $begin: at once");
@@ -275,6 +275,16 @@ foreach my $function (qw(cancel_call retry_call))
 	$alice->rows("BEGIN; SELECT oauth1.retry_call($id), oauth1.cancel_call($id)");
 	is($sender->error("BEGIN; DELETE FROM oauth1.call WHERE id = $id; ROLLBACK"), undef, 'retry_call of one that is done: nothing is locked');
 	$alice->rows('ROLLBACK');
+
+	# An on_done that is running is waited for, and has its error written: no deadlock.
+	$id = call_in('failed');
+	$dba->rows("INSERT INTO oauth1.follow_up SELECT $id, system_identifier, 1, now() FROM pg_control_system()");
+	$sender->rows("BEGIN; SELECT FROM oauth1.follow_up WHERE id = $id FOR UPDATE");
+	$alice->start("SELECT oauth1.retry_call($id)");
+	ok(waits_for_lock(), 'retry_call beside an on_done: waits');
+	is($sender->error("UPDATE oauth1.call SET on_done_error = 'an error' WHERE id = $id; COMMIT"), undef, 'retry_call beside an on_done: that goes on');
+	is($alice->finish, "t\n", 'retry_call beside an on_done: then sends it again');
+	is($dba->rows("SELECT on_done_error FROM oauth1.call WHERE id = $id"), '', 'retry_call beside an on_done: without its error');
 
 	# Two at once: both have it sent again, once.
 	$id = call_in('failed');
