@@ -11,6 +11,7 @@
  * Every function runs in the caller's transaction, as the extension's owner, and
  * leaves committing to the caller.  That transaction is READ COMMITTED: under a
  * snapshot of its own it would fail where others have claimed or recorded since.
+ * No lock is waited for longer than a second (55P03).
  *
  * Copyright (c) 2026, oauth1 contributors
  */

@@ -401,8 +401,8 @@ oauth1_queue_claim(int64 claim_number, oauth1_queue_wish *wishes, int wish_count
 	oauth1_claimed *calls;
 	lap			lap;
 
-	oauth1_queue_check_tables();
 	oauth1_queue_begin(&query);
+	oauth1_queue_check_tables();
 	init_lap(&lap, wishes, wish_count, chains, chain_count, max_octets);
 	find_candidates(&lap);
 	find_firsts(&lap);

@@ -16,6 +16,7 @@
  * rows.  So they are generic and go by indexes; and since no setting says in which
  * order tables are joined, no statement joins: it looks for ids = ANY, or in a
  * subquery that depends on the row at hand and cannot be merged (LIMIT, OFFSET 0).
+ * No lock is waited for longer than a second (55P03).
  */
 extern void oauth1_queue_begin(oauth1_query *query);
 

@@ -20,7 +20,9 @@
 
 /* ---------------------------------------------------------------- statements */
 
-static const char *const plan_settings[][2] = {
+static const char *const settings[][2] = {
+	/* Whoever waits for a lock looks after no call that is under way. */
+	{"lock_timeout", "1s"},
 	{"plan_cache_mode", "force_generic_plan"},
 	{"enable_seqscan", "off"},
 	{"enable_bitmapscan", "off"},
@@ -34,8 +36,8 @@ void
 oauth1_queue_begin(oauth1_query *query)
 {
 	oauth1_query_begin(query);
-	for (int i = 0; i < lengthof(plan_settings); i++)
-		(void) set_config_option(plan_settings[i][0], plan_settings[i][1],
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1],
 								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 

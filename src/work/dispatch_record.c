@@ -16,7 +16,7 @@
 #include "work/dispatch_private.h"
 #include "work/follow_up.h"
 
-/* A row that a user's transaction has locked is recorded later. */
+/* A pause that a user's transaction has locked is not noted. */
 #define LOCK_TIMEOUT "1s"
 
 /* The status that says that the credential was refused (RFC 9110, 15.5.2). */
@@ -30,28 +30,15 @@ typedef struct recording
 	bool		without_bodies;
 } recording;
 
-/* From here to AtEOXact_GUC of what it returns no lock is waited for long. */
-static int
-bound_locks(void)
-{
-	int			nest_level = NewGUCNestLevel();
-
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	return nest_level;
-}
-
 /* An operation: writes records. */
 static void
 write_records(void *argument)
 {
 	recording  *recording = argument;
-	int			nest_level = bound_locks();
 
 	(void) oauth1_queue_record(recording->dispatch->number, recording->records, recording->count,
 							   recording->without_bodies);
 	OAUTH1_FAULT("L");
-	AtEOXact_GUC(true, nest_level);
 }
 
 /* An operation: fills in the records of jobs that are over. */
@@ -113,8 +100,10 @@ static void
 note_answer(void *argument)
 {
 	const oauth1_job *job = argument;
-	int			nest_level = bound_locks();
+	int			nest_level = NewGUCNestLevel();
 
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	oauth1_pause_note(job->lane->consumer, job->record.status == REFUSED);
 	AtEOXact_GUC(true, nest_level);
 }

@@ -161,6 +161,16 @@ $holder->rows('ROLLBACK');
 drain();
 is(states($held), 'done', 'it is sent where the cancel is rolled back');
 
+# Nobody is waited for: what is under way wants to be looked after.
+my $unclaimed = enqueue('unclaimed');
+$holder->rows('BEGIN; LOCK TABLE oauth1.call IN ACCESS EXCLUSIVE MODE');
+$offset = -s $node->logfile;
+$drains[0]->start('CALL oauth1.drain()');
+ok($node->wait_for_log(qr/could not claim queued calls: canceling statement due to lock timeout/, $offset), 'a table that is locked');
+$holder->rows('ROLLBACK');
+$drains[0]->finish;
+is(states($unclaimed), 'done', 'its calls are sent when it is free');
+
 # Several drains claim at once, a few at a time: no call goes to two of them.
 $mark = $service->mark;
 enqueue("shared$_") foreach 1 .. 300;
