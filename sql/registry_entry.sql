@@ -186,7 +186,7 @@ SELECT pg_temp.error_of($$INSERT INTO oauth1.secrets_in VALUES ('reg_a', 's', NU
 COMMIT;
 SELECT pg_temp.error_of(format('SELECT oauth1.%s()', f)) FROM unnest(ARRAY['_entry_begin', '_entry_row', '_entry_end', '_invalidate']) AS t(f);
 SELECT proname, has_function_privilege('pg_monitor', oid, 'EXECUTE') FROM pg_proc
-WHERE pronamespace = 'oauth1'::regnamespace AND prorettype = 'trigger'::regtype ORDER BY 1;
+WHERE pronamespace = 'oauth1'::regnamespace AND prorettype = 'trigger'::regtype AND proname ^@ '_' ORDER BY 1;
 
 SELECT oauth1.drop_consumer('reg_a');
 SELECT oauth1.drop_consumer('reg_b');
