@@ -35,8 +35,11 @@ look_again(void)
 
 /* ---------------------------------------------------------------- cancel */
 
+/* coalesce, so that no index fits but that of ids: in a small table another may seem as cheap. */
+#define IS_PENDING "coalesce(claim, 0) = 0"
+
 static oauth1_statement delete_pending = {
-	.sql = "DELETE FROM oauth1.queue WHERE id = $1 AND claim IS NULL",
+	.sql = "DELETE FROM oauth1.queue WHERE id = $1 AND " IS_PENDING,
 	.nargs = 1,
 	.types = {INT8OID},
 };
@@ -50,7 +53,7 @@ static oauth1_statement end_as_cancelled = {
 };
 
 static oauth1_statement select_pending = {
-	.sql = "SELECT FROM oauth1.queue WHERE id = $1 AND claim IS NULL",
+	.sql = "SELECT FROM oauth1.queue WHERE id = $1 AND " IS_PENDING,
 	.nargs = 1,
 	.types = {INT8OID},
 };
@@ -109,7 +112,7 @@ oauth1_queue_cancel(int64 id, const char *reason)
 
 static oauth1_statement make_due = {
 	.sql = "UPDATE oauth1.queue SET due = least(due, pg_catalog.clock_timestamp()) "
-	"WHERE id = $1 AND claim IS NULL AND system_identifier = $2 AND database = $3",
+	"WHERE id = $1 AND " IS_PENDING " AND system_identifier = $2 AND database = $3",
 	.nargs = 3,
 	.types = {INT8OID, INT8OID, OIDOID},
 };

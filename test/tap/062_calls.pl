@@ -364,6 +364,37 @@ foreach my $function (qw(cancel_call retry_call))
 	is($alice->rows("SELECT oauth1.retry_call($id)"), 't', 'retry_call: its dedupe_key is free again');
 }
 
+# ---------------------------------------------------------------- what they read
+
+# A session keeps its plans. Those that it made while the tables were all but empty go by the id as
+# well, not through all that waits.
+{
+	$dba->rows('TRUNCATE oauth1.call, oauth1.queue, oauth1.follow_up');
+	my $id = call_in('pending', with => q{dedupe_key => 'd'});
+	$dba->rows("VACUUM ANALYZE oauth1.$_") foreach qw(call queue);
+	my $reader = OAuth1::Session->new($node);
+	my $so_far = sub { return $reader->rows(q{SELECT sum(pg_stat_get_xact_blocks_fetched(indexrelid)) FROM pg_index WHERE indrelid IN ('oauth1.queue'::regclass, 'oauth1.call'::regclass)}); };
+	my $blocks = sub {
+		my ($sql) = @_;
+		$reader->rows('BEGIN');
+		my $before = $so_far->();
+		$reader->rows($sql);
+		my $read = $so_far->() - $before;
+		$reader->rows('ROLLBACK');
+		return $read;
+	};
+	my %statements = (
+		cancel_call => "SELECT oauth1.cancel_call($id)", retry_call => "SELECT oauth1.retry_call($id)",
+		'cancel_call and retry_call' => "SELECT oauth1.cancel_call($id), oauth1.retry_call($id)",
+		call_result => "SELECT oauth1.call_result($id)",
+		'a dedupe_key' => enqueue(q{dedupe_key => 'd'}));
+	$blocks->($statements{$_}) foreach sort keys %statements;
+	$dba->rows("INSERT INTO oauth1.queue SELECT i + 1000000, system_identifier, database, consumer, due, NULL, 'more ' || i, 1 FROM oauth1.queue, generate_series(1, 20000) i WHERE id = $id");
+	my $all = $dba->rows(q{SELECT pg_relation_size('oauth1.queue_due') / 8192});
+	cmp_ok($all, '>', 100, "many wait ($all pages)");
+	cmp_ok($blocks->($statements{$_}), '<', 50, "$_: what it reads of them") foreach sort keys %statements;
+}
+
 # ---------------------------------------------------------------- adopt_calls
 
 {
