@@ -25,7 +25,7 @@
  * The number is that of the layout: sessions that loaded another version of the
  * library, before an update, keep to a segment of their own.
  */
-#define SEGMENT_NAME "oauth1 3"
+#define SEGMENT_NAME "oauth1 4"
 
 /* Entries that one key may be in; the least recently used of them makes room. */
 #define WAYS 8

@@ -39,7 +39,7 @@ typedef enum oauth1_table
 #define OAUTH1_PAUSES_SIZE 8
 #define OAUTH1_LINES_SIZE 1024
 #define OAUTH1_WINDOWS_SIZE 2080
-#define OAUTH1_WORKERS_SIZE 40
+#define OAUTH1_WORKERS_SIZE 48
 
 /* Names stand as digests, so that an entry has one size; the database is in it. */
 typedef struct oauth1_key

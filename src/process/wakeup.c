@@ -90,7 +90,7 @@ wake(void)
 	PGPROC	   *process;
 
 	OAUTH1_FAULT_AT_COMMIT("C");
-	pid = oauth1_worker_entry_read(MyDatabaseId).pid;
+	pid = oauth1_worker_note_news(MyDatabaseId);
 	process = pid != 0 ? BackendPidGetProc(pid) : NULL;
 	if (process != NULL)
 		SetLatch(&process->procLatch);

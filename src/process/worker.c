@@ -90,6 +90,7 @@ typedef struct life
 	bool		was_busy;		/* calls were under way after the last lap */
 	int64		idle_since;		/* 0: it is not idle */
 	int64		looked_around;	/* when it did so last */
+	uint64		news;			/* that the dispatch was told of */
 	int			shown_claimed;	/* what pg_stat_activity says; -1: nothing yet */
 	bool		shown_pending;
 } life;
@@ -147,6 +148,8 @@ leave_office(void)
 	/* Where another has become the worker meanwhile, it has seen the work. */
 	if (!is_anything_pending() || !oauth1_claim_become_worker())
 		return true;
+	ereport(DEBUG1,
+			(errmsg_internal("oauth1 worker stays: a call has come")));
 	oauth1_worker_present();
 	return false;
 }
@@ -264,6 +267,7 @@ is_to_leave(life *life)
 		return true;
 	}
 	life->idle_since = 0;
+	oauth1_dispatch_expect(life->dispatch);
 	return false;
 }
 
@@ -286,6 +290,20 @@ show(life *life)
 	else
 		snprintf(text, sizeof(text), "%s", pending ? "queued calls are due later" : "no queued calls");
 	pgstat_report_activity(claimed > 0 ? STATE_RUNNING : STATE_IDLE, text);
+}
+
+/*
+ * Before a lap, and again before the wait: what was committed in between may have
+ * set a latch that some other wait, for a lock or a standby, has reset.
+ */
+static void
+hear_news(life *life)
+{
+	uint64		news = oauth1_worker_news();
+
+	if (news != life->news)
+		oauth1_dispatch_expect(life->dispatch);
+	life->news = news;
 }
 
 /* When there is something to do besides the calls. */
@@ -320,6 +338,7 @@ work(life *life)
 		look_around(life);
 		if (life->reason >= TAKEN)
 			return;
+		hear_news(life);
 		raise_if(oauth1_dispatch_lap(life->dispatch, life->reason == STAY));
 		check_office(life);
 		if (is_to_leave(life))
@@ -327,6 +346,7 @@ work(life *life)
 		show(life);
 		if (life->reason == STAY && !life->is_look)
 			oauth1_retention_step();
+		hear_news(life);
 		raise_if(oauth1_dispatch_wait(life->dispatch, next_time(life)));
 	}
 }

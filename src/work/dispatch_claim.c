@@ -51,7 +51,7 @@ look(oauth1_dispatch *dispatch)
 	int64		ended = oauth1_monotonic_us();
 
 	dispatch->expects = false;
-	dispatch->look_from = ended + (ended - began) * LOOK_SHARE;
+	dispatch->look_from = ended + Min((ended - began) * LOOK_SHARE, LONGEST_LOOK_PAUSE_US);
 	dispatch->look_at = Min(again, ended + LOOK_EVERY_US);
 }
 
@@ -162,7 +162,8 @@ recover_now_and_then(oauth1_dispatch *dispatch)
 		return true;
 	error = oauth1_catch_all(recover, dispatch);
 	cost = oauth1_monotonic_us() - clock;
-	dispatch->recover_at = clock + cost + Max(LOOK_EVERY_US, cost * LOOK_SHARE);
+	dispatch->recover_at = clock + cost +
+		Min(Max(LOOK_EVERY_US, cost * LOOK_SHARE), LONGEST_LOOK_PAUSE_US);
 	return error == NULL || oauth1_dispatch_survives(dispatch, error, "recover");
 }
 

@@ -13,8 +13,12 @@
 /* The tables are looked at that often for what nobody told of. */
 #define LOOK_EVERY_US INT64CONST(1000000)
 
-/* Looking may take a tenth of the time, however much there is. */
+/*
+ * Looking may take a tenth of the time, however much there is.  But what took long
+ * may have waited for a lock, so the next is never put off for longer than that.
+ */
 #define LOOK_SHARE 10
+#define LONGEST_LOOK_PAUSE_US INT64CONST(5000000)
 
 /* Follow-ups that are known by their ids. */
 #define FOLLOW_UPS_KNOWN 256

@@ -62,6 +62,21 @@ set_failure(oauth1_worker_entry *entry, oauth1_start_failure failure, TimestampT
 	entry->failed_at = at;
 }
 
+int
+oauth1_worker_note_news(Oid database)
+{
+	oauth1_key	key = key_of(database);
+	oauth1_worker_entry *entry = oauth1_shared_lock(OAUTH1_TABLE_WORKERS, &key, true);
+	int			pid;
+
+	if (entry == NULL)
+		return 0;
+	entry->news++;
+	pid = entry->pid;
+	oauth1_shared_unlock(OAUTH1_TABLE_WORKERS, &key);
+	return pid;
+}
+
 bool
 oauth1_worker_ask(Oid database, int pid)
 {
@@ -158,4 +173,10 @@ oauth1_worker_absent(void)
 	if (entry->pid == MyProcPid)
 		entry->pid = 0;
 	oauth1_shared_unlock(OAUTH1_TABLE_WORKERS, &key);
+}
+
+uint64
+oauth1_worker_news(void)
+{
+	return oauth1_worker_entry_read(MyDatabaseId).news;
 }
