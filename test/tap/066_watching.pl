@@ -108,19 +108,22 @@ enqueue($alice, 'shop');
 drain();
 is($dba->rows('SELECT count(*) FROM oauth1.consumer_pause'), '0', 'a success ends it for good');
 
-# With a worker: the calls go on when the secret is right, long before the pause would end.
+# The calls go on when the secret is right, long before the pause would end; where no worker runs,
+# one is started.
 pause('refused');
+my $last = enqueue($alice, 'refused');
 $node->append_conf('postgresql.conf', 'oauth1.worker = on');
 $node->reload;
 $node->poll_query_until('postgres', q{SELECT current_setting('oauth1.worker') = 'on'});
-my $last = enqueue($alice, 'refused');
-ok($queue->time_until(q{SELECT worker_pid IS NOT NULL FROM oauth1.queue_status WHERE consumer = 'refused'}) < 10, 'a worker waits');
-is(status('worker_pid', 'refused'), ($queue->workers)[0], 'the status has its process');
-like($dba->rows(q{SELECT ok || ' ' || detail FROM oauth1.health() WHERE item = 'worker'}), qr/^true Process \d+ serves this database since /, 'health() too');
+is(status('worker_pid', 'refused'), '', 'no worker runs');
 $dba->rows(q{SELECT oauth1.alter_consumer('refused', consumer_secret => 'demo-secret')});
 my $took = $queue->time_until_state($last, 'done');
 ok($took < 2, "the secret is set right, and all is sent at once ($took s)");
 unlike(states('refused'), qr/pending/, 'nothing waits any more');
+enqueue($alice, 'shop', more => q{run_at => now() + interval '1 hour'});
+ok($queue->time_until(q{SELECT worker_pid IS NOT NULL FROM oauth1.queue_status WHERE consumer = 'shop'}) < 10, 'a worker waits');
+is(status('worker_pid', 'shop'), ($queue->workers)[0], 'the status has its process');
+like($dba->rows(q{SELECT ok || ' ' || detail FROM oauth1.health() WHERE item = 'worker'}), qr/^true Process \d+ serves this database since /, 'health() too');
 $node->append_conf('postgresql.conf', 'oauth1.worker = off');
 $node->reload;
 $queue->time_until_alone;
@@ -152,7 +155,7 @@ enqueue($alice, 'shop', count => 3, method => 'POST', more => q{body => '0123456
 enqueue($alice, 'shop', path => '/flaky/as=404/api/echo');
 enqueue($alice, 'shop', path => '/flaky/times=1,as=503/api/echo', more => 'max_attempts => 2');
 my $uncertain = enqueue($alice, 'shop', method => 'POST', path => '/flaky/hangup/api/echo', more => q{body => '01234'});
-enqueue($alice, 'silent', more => 'max_attempts => 1', count => 2);
+enqueue($alice, 'silent', method => 'POST', more => q{max_attempts => 1, body => '0123456789'}, count => 2);
 enqueue($bob, 'shop', more => q{on_done => 'fails(bigint, oauth1.http_response)'});
 drain();
 $dba->rows(q{UPDATE oauth1.queue SET due = now()});
