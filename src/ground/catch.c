@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -56,6 +57,23 @@ oauth1_catch(void (*operation) (void *), void *argument)
 	if (error != NULL && oauth1_error_ends_statement(error))
 		ReThrowError(error);
 	return error;
+}
+
+bool
+oauth1_error_is_cancel(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->funcname != NULL &&
+		strcmp(error->funcname, "ProcessInterrupts") == 0;
+}
+
+void
+oauth1_cancel_again(const ErrorData *error)
+{
+	if (error != NULL && oauth1_error_is_cancel(error))
+	{
+		QueryCancelPending = true;
+		InterruptPending = true;
+	}
 }
 
 char *

@@ -29,6 +29,18 @@ extern ErrorData *oauth1_catch_all(void (*operation) (void *), void *argument);
 /* Is it about the whole statement: a cancel, a shutdown, a conflict with recovery? */
 extern bool oauth1_error_ends_statement(const ErrorData *error);
 
+/*
+ * Is it a cancel of this session, or its statement_timeout?  Errors of that
+ * SQLSTATE come from elsewhere, too: RAISE, a remote server.
+ */
+extern bool oauth1_error_is_cancel(const ErrorData *error);
+
+/*
+ * For an error that was caught where none can be raised on or returned: a cancel
+ * comes again, as soon as interrupts are looked for.  error NULL: nothing.
+ */
+extern void oauth1_cancel_again(const ErrorData *error);
+
 /* What an error says, in one line; palloc'd, or the error's own text. */
 extern char *oauth1_error_line(const ErrorData *error);
 

@@ -148,6 +148,7 @@ may_begin(const oauth1_transactions *transactions, on_done *this, bool *aborted)
 {
 	ErrorData  *error = transact(transactions, count, this, aborted);
 
+	oauth1_cancel_again(error);
 	if (error != NULL)
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
@@ -168,6 +169,7 @@ record_failure(const oauth1_transactions *transactions, on_done *this, const Err
 
 	this->error = psprintf("on_done failed: %.*s", length, error->message);
 	second = transact(transactions, note_failure, this, aborted);
+	oauth1_cancel_again(second);
 	if (second != NULL)
 		ereport(LOG,
 				(errcode(second->sqlerrcode),
@@ -295,13 +297,16 @@ oauth1_follow_up_notify(const oauth1_transactions *transactions, const int64 *id
 	MemoryContext caller_memory = CurrentMemoryContext;
 	MemoryContext memory;
 	notifications those = {ids, states, count};
+	ErrorData  *error;
 	bool		aborted = false;
 
 	if (!oauth1_notify || count == 0)
 		return;
 	memory = AllocSetContextCreate(caller_memory, "oauth1 notify", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(memory);
-	log_failure(transact(transactions, send_notifications, &those, &aborted));
+	error = transact(transactions, send_notifications, &those, &aborted);
+	oauth1_cancel_again(error);
+	log_failure(error);
 	MemoryContextSwitchTo(caller_memory);
 	MemoryContextDelete(memory);
 }
@@ -335,6 +340,7 @@ oauth1_follow_up_due(const oauth1_transactions *transactions, oauth1_queue_posit
 
 	if (error == NULL)
 		return this.count;
+	oauth1_cancel_again(error);
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("could not look for on_done that are due: %s", error->message)));

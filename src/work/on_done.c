@@ -18,9 +18,7 @@
  *	 blocks that can catch it have done so once
  *
  * Whoever cancels the session, or its statement_timeout, means the statement and
- * not the on_done, whether that caught it or not.  Errors of the same SQLSTATE may
- * come from elsewhere (RAISE, a remote server), so it is told by where the error
- * was raised.
+ * not the on_done, whether that caught it or not.
  *
  * Copyright (c) 2026, oauth1 contributors
  */
@@ -41,6 +39,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "ground/catch.h"
 #include "ground/compat.h"
 #include "ground/errors.h"
 #include "work/on_done.h"
@@ -194,9 +193,7 @@ watch_end(void)
 bool
 oauth1_on_done_was_cancelled(const ErrorData *error)
 {
-	return is_stopped ||
-		(error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->funcname != NULL &&
-		 strcmp(error->funcname, "ProcessInterrupts") == 0);
+	return is_stopped || oauth1_error_is_cancel(error);
 }
 
 /* The error context: it sees what is raised, also where that is caught. */
@@ -211,7 +208,7 @@ see_error(void *argument)
 		MemoryContext old = MemoryContextSwitchTo(watch->memory);
 		ErrorData  *error = CopyErrorData();
 
-		if (oauth1_on_done_was_cancelled(error))
+		if (oauth1_error_is_cancel(error))
 			watch->cancel = error;
 		MemoryContextSwitchTo(old);
 	}
