@@ -6,23 +6,15 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "stored/follow_up_row.h"
-#include "stored/query.h"
+#include "stored/queue_private.h"
 
 /* $2, $3: whose rows are ours. */
 #define IS_OURS "f.system_identifier = $2 AND f.database = $3"
-
-static Datum
-system_identifier(void)
-{
-	return Int64GetDatum((int64) GetSystemIdentifier());
-}
 
 /* The only column of the only row of the last statement. */
 static int
@@ -47,12 +39,12 @@ int
 oauth1_follow_up_count(int64 id)
 {
 	Datum		values[] = {
-		Int64GetDatum(id), system_identifier(), ObjectIdGetDatum(MyDatabaseId)
+		Int64GetDatum(id), oauth1_queue_system_identifier(), oauth1_queue_database()
 	};
 	oauth1_query query;
 	int			count = 0;
 
-	oauth1_query_begin(&query);
+	oauth1_queue_begin(&query);
 	if (oauth1_query_write(&count_run, values, NULL) > 0)
 		count = returned_attempts();
 	oauth1_query_end(&query);
@@ -71,7 +63,7 @@ oauth1_follow_up_uncount(int64 id)
 	Datum		values[] = {Int64GetDatum(id)};
 	oauth1_query query;
 
-	oauth1_query_begin(&query);
+	oauth1_queue_begin(&query);
 	(void) oauth1_query_write(&uncount_run, values, NULL);
 	oauth1_query_end(&query);
 }
@@ -108,14 +100,14 @@ bool
 oauth1_follow_up_take(int64 id, oauth1_follow_up *follow_up)
 {
 	Datum		values[] = {
-		Int64GetDatum(id), system_identifier(), ObjectIdGetDatum(MyDatabaseId)
+		Int64GetDatum(id), oauth1_queue_system_identifier(), oauth1_queue_database()
 	};
 	MemoryContext memory = CurrentMemoryContext;
 	oauth1_query query;
 	bool		found;
 	bool		isnull;
 
-	oauth1_query_begin(&query);
+	oauth1_queue_begin(&query);
 	found = oauth1_query_write(&take, values, NULL) > 0;
 	if (found)
 	{
@@ -153,7 +145,7 @@ oauth1_follow_up_done(const oauth1_follow_up *follow_up)
 	Datum		values[] = {Int64GetDatum(follow_up->id)};
 	oauth1_query query;
 
-	oauth1_query_begin(&query);
+	oauth1_queue_begin(&query);
 	(void) oauth1_query_write(&delete_row, values, NULL);
 	if (follow_up->has_error)
 		(void) oauth1_query_write(&clear_error, values, NULL);
@@ -187,13 +179,13 @@ bool
 oauth1_follow_up_failed(int64 id, bool was_counted, const char *error)
 {
 	Datum		values[] = {
-		Int64GetDatum(id), system_identifier(), ObjectIdGetDatum(MyDatabaseId),
+		Int64GetDatum(id), oauth1_queue_system_identifier(), oauth1_queue_database(),
 		Int32GetDatum(was_counted ? 0 : 1)
 	};
 	oauth1_query query;
 	bool		given_up = false;
 
-	oauth1_query_begin(&query);
+	oauth1_queue_begin(&query);
 	if (oauth1_query_write(&put_off, values, NULL) > 0)
 	{
 		given_up = returned_attempts() >= OAUTH1_FOLLOW_UP_ATTEMPTS;
@@ -223,7 +215,7 @@ oauth1_follow_up_list(oauth1_queue_position *after, int64 *ids, int room, Timest
 {
 	bool		from_first = after->due == 0 && after->id == 0;
 	Datum		values[] = {
-		Int64GetDatum(after->id), system_identifier(), ObjectIdGetDatum(MyDatabaseId),
+		Int64GetDatum(after->id), oauth1_queue_system_identifier(), oauth1_queue_database(),
 		TimestampTzGetDatum(from_first ? DT_NOBEGIN : after->due), Int32GetDatum(room)
 	};
 	TimestampTz now = GetCurrentTimestamp();
@@ -232,7 +224,7 @@ oauth1_follow_up_list(oauth1_queue_position *after, int64 *ids, int room, Timest
 	int			count = 0;
 
 	*next = PG_INT64_MAX;
-	oauth1_query_begin(&query);
+	oauth1_queue_begin(&query);
 	rows = oauth1_query_read(&list, values, NULL);
 	for (uint64 row = 0; row < rows; row++)
 	{

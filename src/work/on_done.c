@@ -11,8 +11,7 @@
  *	 cursors WITH HOLD, deferred triggers
  * - leave a setting behind: a GUC nest level of its own is put back, whether SET,
  *	 SET LOCAL or set_config() was used
- * - take or free advisory locks of the session: a hook refuses those functions;
- *	 locks of the transaction are its own
+ * - leave behind what else it could: on_done_guard.c refuses that
  * - stay: a timeout cancels it.  A function can catch that, and go on; so the
  *	 cancel is repeated whenever a subtransaction of it was rolled back, until all
  *	 blocks that can catch it have done so once
@@ -28,12 +27,10 @@
 
 #include "access/xact.h"
 #include "catalog/objectaccess.h"
-#include "catalog/pg_proc.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/regproc.h"
 #include "utils/timeout.h"
@@ -43,6 +40,7 @@
 #include "ground/compat.h"
 #include "ground/errors.h"
 #include "work/on_done.h"
+#include "work/on_done_guard.h"
 
 /* Why the function that runs is to end. */
 typedef enum cut
@@ -57,8 +55,6 @@ static volatile sig_atomic_t is_cut = CUT_NOT;
 static volatile sig_atomic_t is_stopped = false;
 
 static TimeoutId timeout = MAX_TIMEOUTS;	/* until it is registered */
-
-static object_access_hook_type next_hook;
 
 /* One run, as its error context sees it. */
 typedef struct watch
@@ -120,46 +116,6 @@ subtransaction_ended(SubXactEvent event, SubTransactionId mine, SubTransactionId
 		cancel();
 }
 
-/* ---------------------------------------------------------------- what it may not call */
-
-static bool
-is_session_lock_function(Oid function)
-{
-	switch (function)
-	{
-		case F_PG_ADVISORY_LOCK_INT8:
-		case F_PG_ADVISORY_LOCK_SHARED_INT8:
-		case F_PG_ADVISORY_LOCK_INT4_INT4:
-		case F_PG_ADVISORY_LOCK_SHARED_INT4_INT4:
-		case F_PG_TRY_ADVISORY_LOCK_INT8:
-		case F_PG_TRY_ADVISORY_LOCK_SHARED_INT8:
-		case F_PG_TRY_ADVISORY_LOCK_INT4_INT4:
-		case F_PG_TRY_ADVISORY_LOCK_SHARED_INT4_INT4:
-		case F_PG_ADVISORY_UNLOCK_INT8:
-		case F_PG_ADVISORY_UNLOCK_SHARED_INT8:
-		case F_PG_ADVISORY_UNLOCK_INT4_INT4:
-		case F_PG_ADVISORY_UNLOCK_SHARED_INT4_INT4:
-		case F_PG_ADVISORY_UNLOCK_ALL:
-			return true;
-		default:
-			return false;
-	}
-}
-
-/* There while an on_done runs. */
-static void
-object_access(ObjectAccessType access, Oid class, Oid object, int part, void *argument)
-{
-	if (access == OAT_FUNCTION_EXECUTE && class == ProcedureRelationId &&
-		is_session_lock_function(object))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("an on_done cannot take or release advisory locks of the session"),
-				 errhint("Those of the transaction, such as pg_advisory_xact_lock(), can be taken.")));
-	if (next_hook)
-		next_hook(access, class, object, part, argument);
-}
-
 /* ---------------------------------------------------------------- around it */
 
 static void
@@ -170,8 +126,7 @@ watch_begin(void)
 		timeout = RegisterTimeout(USER_TIMEOUT, time_is_over);
 		RegisterSubXactCallback(subtransaction_ended, NULL);
 	}
-	next_hook = object_access_hook;
-	object_access_hook = object_access;
+	oauth1_on_done_guard_begin();
 	is_cut = CUT_NOT;
 	is_running = true;
 	enable_timeout_after(timeout, OAUTH1_ON_DONE_TIMEOUT);
@@ -185,7 +140,7 @@ watch_end(void)
 {
 	disable_timeout(timeout, false);
 	is_running = false;
-	object_access_hook = next_hook;
+	oauth1_on_done_guard_end();
 	if (is_cut != CUT_NOT)
 		QueryCancelPending = false;
 }

@@ -164,6 +164,10 @@ for my $attempt (1 .. 4)
 	drain();
 }
 is(outcome($id), 'done|-|on_done failed: division by zero; given up after 5 attempts', 'five attempts, then it is given up');
+$dba->rows("UPDATE oauth1.call SET state = 'cancelled' WHERE id = $id");
+$dba->rows("INSERT INTO oauth1.follow_up SELECT $id, oauth1._system_identifier(), oid, now() FROM pg_database WHERE datname = 'postgres'");
+drain();
+is(outcome($id), 'cancelled|-|', 'what is no end that is followed any more is not followed');
 foreach my $n (0 .. 3)
 {
 	ok($waits[$n] > 0.5 * 2**$n - 0.4 && $waits[$n] <= 2**$n, "wait " . ($n + 1) . ": $waits[$n] s");
@@ -233,6 +237,11 @@ fails_with('holds', q{EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT 1';}, 'cann
 fails_with('discards', 'DISCARD TEMP;', 'cannot execute DISCARD within security-restricted operation');
 $alice->rows('CREATE TABLE alice.deferred (n integer UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO alice.deferred VALUES (1)');
 fails_with('defers', 'INSERT INTO alice.deferred VALUES (1);', 'cannot fire deferred trigger within security-restricted operation');
+fails_with("temporary_$_->[0]", $_->[1], qr/an on_done cannot create temporary objects|cannot create a type in a temporary schema/) foreach (
+	[ 'type', 'CREATE DOMAIN pg_temp.t AS integer CHECK (VALUE > 0);' ],
+	[ 'function', q{CREATE FUNCTION pg_temp.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';} ]);
+is($dba->rows(q{SELECT count(*) FROM pg_type WHERE typname = 't'}), '0', 'and has none left');
+like(tried('permanent', 'CREATE DOMAIN alice.t AS integer; CREATE TABLE alice.made (n serial PRIMARY KEY, t alice.t CHECK (t > 0)); CREATE INDEX ON alice.made (t);'), qr/^done\|-\|$/, 'others it can create');
 my %locks = (
 	lock => 'PERFORM pg_advisory_lock(42);',
 	try_lock => 'PERFORM pg_try_advisory_lock_shared(4, 2);',
@@ -337,7 +346,7 @@ is(outcome($id), 'done|1|', 'its process was killed: it is still to run, and tha
 $dba->rows("UPDATE oauth1.follow_up SET attempts = 5 WHERE id = $id");
 drain();
 is(outcome($id), 'done|-|on_done failed: its process died while it ran; given up after 5 attempts', 'so that does not go on for ever');
-$dba->rows("INSERT INTO oauth1.follow_up SELECT $id, system_identifier, database, now() FROM (SELECT oauth1._system_identifier() AS system_identifier, oid AS database FROM pg_database WHERE datname = 'postgres') s");
+$dba->rows("INSERT INTO oauth1.follow_up SELECT $id, oauth1._system_identifier(), oid, now() FROM pg_database WHERE datname = 'postgres'");
 $alice->rows(q{CREATE OR REPLACE FUNCTION alice.dies(id bigint, response oauth1.http_response) RETURNS void LANGUAGE sql BEGIN ATOMIC INSERT INTO alice.seen VALUES (id, 0, 'dies'); END});
 drain();
 is(outcome($id) . $dba->rows("SELECT count(*) FROM alice.seen WHERE id = $id"), 'done|-|1', 'then it ran, with effect once');
