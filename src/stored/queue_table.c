@@ -24,6 +24,9 @@ static const char *const settings[][2] = {
 	/* Whoever waits for a lock looks after no call that is under way. */
 	{"lock_timeout", "1s"},
 	{"plan_cache_mode", "force_generic_plan"},
+	{"enable_indexscan", "on"},
+	{"enable_indexonlyscan", "on"},
+	{"enable_nestloop", "on"},
 	{"enable_seqscan", "off"},
 	{"enable_bitmapscan", "off"},
 	{"enable_sort", "off"},
