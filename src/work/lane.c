@@ -291,8 +291,11 @@ oauth1_lane_give_back(oauth1_lane *lane, const oauth1_queue_position *position)
 bool
 oauth1_lanes_have_more(const oauth1_lanes *lanes, TimestampTz now, int64 clock)
 {
+	int			free = 2 * lanes->concurrency - lanes->claimed;
+
 	for (int i = 0; i < lanes->count; i++)
-		if (lanes->lanes[i]->has_more && !oauth1_lane_is_held(lanes->lanes[i], now, clock))
+		if (lanes->lanes[i]->has_more && !oauth1_lane_is_held(lanes->lanes[i], now, clock) &&
+			allowance(lanes, lanes->lanes[i], free) > 0)
 			return true;
 	return false;
 }
