@@ -281,7 +281,8 @@ turn_over(oauth1_dispatch *dispatch, bool may_claim)
 
 	if (!has_over && !(may_claim && oauth1_dispatch_is_time_to_claim(dispatch, clock)))
 		return;
-	OAUTH1_FAULT("K");
+	if (has_over)
+		OAUTH1_FAULT("K");
 	dispatch->transactions->begin();
 	if (has_over)
 		oauth1_dispatch_record(dispatch);
@@ -291,8 +292,6 @@ turn_over(oauth1_dispatch *dispatch, bool may_claim)
 	dispatch->transactions->commit();
 	if (dispatch->done_count > 0)
 		OAUTH1_FAULT("M");
-	if (dispatch->taken_count > 0)
-		OAUTH1_FAULT("D");
 }
 
 ErrorData *

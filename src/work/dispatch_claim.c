@@ -10,6 +10,7 @@
 #include "utils/timestamp.h"
 
 #include "ground/catch.h"
+#include "ground/fault.h"
 #include "work/dispatch_private.h"
 #include "work/follow_up.h"
 
@@ -234,4 +235,5 @@ oauth1_dispatch_take_in(oauth1_dispatch *dispatch)
 			(errmsg_internal("claimed %d queued calls, %d are on their way",
 							 dispatch->taken_count, dispatch->count)));
 	dispatch->taken_count = 0;
+	OAUTH1_FAULT("D");
 }
