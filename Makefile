@@ -3,6 +3,7 @@
 #   make demo    install what is missing, build, run the main job end to end
 #   make test    install what is missing, build, run every test
 #   make bench   the speed table, as ratios against named limits
+#   make torture kill whatever sends queued calls, at every point, and count
 #
 #   make && make install    build and install into the PostgreSQL of PG_CONFIG
 
@@ -27,8 +28,8 @@ EXTRA_CLEAN = $(OBJS:.o=.d)
 PG_CONFIG ?= pg_config
 ifeq ($(wildcard $(shell command -v $(PG_CONFIG))),)
 # Before the packages are there only the commands that install them can run.
-.PHONY: demo test bench
-demo test bench:
+.PHONY: demo test bench torture
+demo test bench torture:
 	@test/setup/run-$@
 else
 
@@ -42,8 +43,8 @@ include $(PGXS)
 override CPPFLAGS := -MMD -MP $(CPPFLAGS)
 -include $(OBJS:.o=.d)
 
-.PHONY: demo test bench
-demo test bench:
+.PHONY: demo test bench torture
+demo test bench torture:
 	@test/setup/run-$@
 
 endif

@@ -24,12 +24,12 @@ class Cluster:
                 "synchronous_commit = off", "wal_writer_delay = 10s",
                 "wal_writer_flush_after = 1GB", "bgwriter_lru_maxpages = 0",
                 "checkpoint_timeout = 1h", "shared_buffers = 64MB", "max_connections = 40",
+                "track_commit_timestamp = on",
                 "log_line_prefix = '%m [%p] %b '", "log_min_messages = log"]
 
     def __init__(self, folder, *settings):
         self.folder = folder
         self.data = os.path.join(folder, "data")
-        self.conninfo = "host=%s user=postgres dbname=postgres" % folder
         os.makedirs(folder)
         subprocess.run(["initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
                         "--locale=C.UTF-8", "--no-sync"], check=True, stdout=subprocess.DEVNULL)
@@ -84,8 +84,8 @@ class Cluster:
             else:
                 time.sleep(0.02)
 
-    def session(self):
-        return Session(self.conninfo)
+    def session(self, user="postgres"):
+        return Session("host=%s user=%s dbname=postgres" % (self.folder, user))
 
     # -- Faults
 
@@ -106,12 +106,17 @@ class Cluster:
                 pass
 
     def struck(self):
-        return os.path.exists(os.path.join(self.data, "oauth1.fault.struck"))
+        """When the order was carried out, in seconds since 1970; None: it was not."""
+        try:
+            # The renaming is the last that happened to it.
+            return os.stat(os.path.join(self.data, "oauth1.fault.struck")).st_ctime
+        except FileNotFoundError:
+            return None
 
     def wait_until_struck(self, seconds):
         """Whether the order was carried out in that time."""
         deadline = time.monotonic() + seconds
-        while not self.struck():
+        while self.struck() is None:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.002)
