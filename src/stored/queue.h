@@ -195,7 +195,10 @@ extern int	oauth1_queue_recover(int64 own_claim_number, oauth1_queue_ended *ende
  */
 extern int	oauth1_queue_purge(TimestampTz before, int count, int64 *after);
 
-/* The same of what a role may see and handle (oauth1_acts_for): its own, or as the owner all. */
+/*
+ * The same of what a role may see and handle (oauth1_acts_for): its own, or as the owner all.
+ * It waits for locks as its session's lock_timeout lets it, in any transaction.
+ */
 extern int	oauth1_queue_purge_of(Oid role, TimestampTz before, int count, int64 *after);
 
 #endif							/* OAUTH1_QUEUE_H */

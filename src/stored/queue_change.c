@@ -72,7 +72,7 @@ cancel(void *argument)
 	oauth1_query query;
 	bool		found;
 
-	oauth1_queue_begin(&query);
+	oauth1_queue_begin_patient(&query);
 	found = oauth1_query_write(&delete_pending, values, NULL) > 0;
 	if (found)
 		(void) oauth1_query_write(&end_as_cancelled, values, NULL);
@@ -87,7 +87,7 @@ is_pending(int64 id)
 	oauth1_query query;
 	bool		found;
 
-	oauth1_queue_begin(&query);
+	oauth1_queue_begin_patient(&query);
 	found = oauth1_query_read(&select_pending, values, NULL) > 0;
 	oauth1_query_end(&query);
 	return found;
@@ -178,7 +178,7 @@ hurry(void *argument)
 	bool		found;
 
 	set_retry_values(*(int64 *) argument, values);
-	oauth1_queue_begin(&query);
+	oauth1_queue_begin_patient(&query);
 	found = oauth1_query_write(&make_due, values, NULL) > 0;
 	oauth1_query_end(&query);
 	return found;
@@ -203,7 +203,7 @@ put_back(void *argument)
 	bool		found;
 
 	set_retry_values(*(int64 *) argument, values);
-	oauth1_queue_begin(&query);
+	oauth1_queue_begin_patient(&query);
 	(void) oauth1_query_write(&delete_follow_up, values, NULL);
 	found = oauth1_query_write(&lock_ended, values, NULL) > 0;
 	if (found)
@@ -236,7 +236,7 @@ may_not_be_retried(int64 id)
 	bool		is_foreign = false;
 
 	set_retry_values(id, values);
-	oauth1_queue_begin(&query);
+	oauth1_queue_begin_patient(&query);
 	if (oauth1_query_read(&select_state, values, NULL) > 0)
 	{
 		refused = DatumGetBool(oauth1_queue_value(0, 1)) || DatumGetBool(oauth1_queue_value(0, 2));

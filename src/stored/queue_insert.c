@@ -213,7 +213,7 @@ oauth1_queue_insert(const oauth1_new_call *call)
 	set_queued(call, values, nulls);
 	if (call->dedupe_key != NULL)
 	{
-		oauth1_queue_begin(&query);
+		oauth1_queue_begin_patient(&query);
 		id = insert_or_find(values, nulls, &duplicate);
 	}
 	else

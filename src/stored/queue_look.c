@@ -67,7 +67,7 @@ oauth1_queue_look(int64 id, oauth1_call_look *look)
 	Oid			role = InvalidOid;
 	oauth1_query query;
 
-	oauth1_queue_begin(&query);
+	oauth1_queue_begin_patient(&query);
 	if (oauth1_query_read(&look_at, values, NULL) > 0)
 	{
 		role = DatumGetObjectId(oauth1_queue_value(0, COLUMN_ROLE));

@@ -20,6 +20,9 @@
  */
 extern void oauth1_queue_begin(oauth1_query *query);
 
+/* The same for those who send nothing: they wait as the session's lock_timeout lets them. */
+extern void oauth1_queue_begin_patient(oauth1_query *query);
+
 /*
  * Raises 55000 where one of the tables has a trigger or a rule, which would make
  * the worker run somebody's code as the owner, and holds off new ones until the

@@ -35,28 +35,34 @@ static oauth1_statement purge_slice = {
 static int
 purge(Oid role, TimestampTz before, int count, int64 *after)
 {
-	oauth1_query query;
-	int			deleted;
-
-	oauth1_queue_begin(&query);
 	(void) oauth1_query_write(&purge_slice, (Datum[]) {
 		Int64GetDatum(*after), Int32GetDatum(count), TimestampTzGetDatum(before),
 		ObjectIdGetDatum(role)
 	}, NULL);
-	deleted = (int) DatumGetInt64(oauth1_queue_value(0, 1));
 	*after = DatumGetInt64(oauth1_queue_value(0, 2));
-	oauth1_query_end(&query);
-	return deleted;
+	return (int) DatumGetInt64(oauth1_queue_value(0, 1));
 }
 
 int
 oauth1_queue_purge(TimestampTz before, int count, int64 *after)
 {
-	return purge(InvalidOid, before, count, after);
+	oauth1_query query;
+	int			deleted;
+
+	oauth1_queue_begin(&query);
+	deleted = purge(InvalidOid, before, count, after);
+	oauth1_query_end(&query);
+	return deleted;
 }
 
 int
 oauth1_queue_purge_of(Oid role, TimestampTz before, int count, int64 *after)
 {
-	return purge(oauth1_is_owner(role) ? InvalidOid : role, before, count, after);
+	oauth1_query query;
+	int			deleted;
+
+	oauth1_queue_begin_patient(&query);
+	deleted = purge(oauth1_is_owner(role) ? InvalidOid : role, before, count, after);
+	oauth1_query_end(&query);
+	return deleted;
 }

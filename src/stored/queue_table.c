@@ -20,9 +20,7 @@
 
 /* ---------------------------------------------------------------- statements */
 
-static const char *const settings[][2] = {
-	/* Whoever waits for a lock looks after no call that is under way. */
-	{"lock_timeout", "1s"},
+static const char *const plan_settings[][2] = {
 	{"plan_cache_mode", "force_generic_plan"},
 	{"enable_indexscan", "on"},
 	{"enable_indexonlyscan", "on"},
@@ -34,14 +32,28 @@ static const char *const settings[][2] = {
 	{"jit", "off"},
 };
 
-/* The settings belong to the GUC nest level that oauth1_query_end ends. */
+/* Until the GUC nest level ends, which oauth1_query_end does. */
+static void
+set_for_query(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
+}
+
+void
+oauth1_queue_begin_patient(oauth1_query *query)
+{
+	oauth1_query_begin(query);
+	for (int i = 0; i < lengthof(plan_settings); i++)
+		set_for_query(plan_settings[i][0], plan_settings[i][1]);
+}
+
+/* Whoever waits for a lock looks after no call that is under way. */
 void
 oauth1_queue_begin(oauth1_query *query)
 {
-	oauth1_query_begin(query);
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1],
-								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	oauth1_queue_begin_patient(query);
+	set_for_query("lock_timeout", "1s");
 }
 
 Datum

@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use OAuth1::Node;
 use OAuth1::Registered qw(quote);
@@ -182,6 +183,7 @@ foreach my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 	$two->rows("BEGIN ISOLATION LEVEL $level; SELECT 1");
 	$two->start(deduped($key));
 	ok(waits_for_lock(), "$key: the second waits");
+	sleep 1.2 if $level eq 'READ COMMITTED';    # longer than who sends would
 	$alice->rows('ROLLBACK');
 	my $second = $two->finish =~ s/\s+\z//r;
 	like($second, qr/^\d+$/, "$key: rolled back, the second takes its place");
