@@ -30,15 +30,14 @@ oauth1_create_wait_set(int nevents)
 #endif
 }
 
+/* *event keeps it; 0 at first. */
 static inline uint32
-oauth1_wait_event(void)
+oauth1_wait_event(const char *name, uint32 *event)
 {
 #if PG_VERSION_NUM >= 170000
-	static uint32 event = 0;
-
-	if (event == 0)
-		event = WaitEventExtensionNew("Oauth1Transfer");
-	return event;
+	if (*event == 0)
+		*event = WaitEventExtensionNew(name);
+	return *event;
 #else
 	return PG_WAIT_EXTENSION;
 #endif

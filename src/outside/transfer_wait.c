@@ -502,7 +502,9 @@ typedef enum woken
 static woken
 wait_for_event(WaitEventSet *set, long timeout, WaitEvent *event)
 {
-	if (WaitEventSetWait(set, timeout, event, 1, oauth1_wait_event()) == 0)
+	static uint32 kind = 0;
+
+	if (WaitEventSetWait(set, timeout, event, 1, oauth1_wait_event("Oauth1Transfer", &kind)) == 0)
 		return WOKEN_BY_TIME;
 	return event->events & WL_LATCH_SET ? WOKEN_BY_LATCH : WOKEN_BY_SOCKET;
 }

@@ -113,8 +113,10 @@ oauth1_background_reload(void)
 void
 oauth1_background_wait(long timeout_ms)
 {
+	static uint32 event = 0;
+
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout_ms,
-					 oauth1_wait_event());
+					 oauth1_wait_event("Oauth1Launcher", &event));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }

@@ -49,9 +49,13 @@
 #define GRACE_US (2 * USECS_PER_SEC)
 #define GRACE_FOR_COPY_US (3 * USECS_PER_SEC)
 
-/* When a successor comes: others have their 5 s; an error may pass. */
+/*
+ * When a successor comes: others have 5 s to wait for us; an error may pass; and a
+ * worker of the extension that was is only in the way.
+ */
 #define SUCCESSOR_AFTER_NEIGHBOUR_S 5
 #define SUCCESSOR_AFTER_ERROR_S 60
+#define SUCCESSOR_AFTER_EXTENSION_S 1
 
 /* Why it leaves; the later ones go before the earlier. */
 typedef enum leave_reason
@@ -63,7 +67,7 @@ typedef enum leave_reason
 	TERMINATED,					/* SIGTERM: the server stops, or somebody wants it so */
 	COPIED,						/* the database is a template at this moment */
 	TAKEN,						/* the database is dropped, renamed or moved */
-	EXTENSION_GONE				/* DROP EXTENSION */
+	EXTENSION_GONE				/* DROP EXTENSION; perhaps it was created again */
 } leave_reason;
 
 static const char *const reason_words[] = {
@@ -74,7 +78,7 @@ static const char *const reason_words[] = {
 	[TERMINATED] = "it was told to",
 	[COPIED] = "the database is copied",
 	[TAKEN] = "the database is dropped, renamed or moved",
-	[EXTENSION_GONE] = "the extension is gone",
+	[EXTENSION_GONE] = "the extension is gone, or another one",
 };
 
 typedef struct life
@@ -106,14 +110,26 @@ say_absent(int code, Datum unused)
 	oauth1_worker_absent();
 }
 
+/* The extension of this database; InvalidOid: there is none. */
+static Oid
+present_extension(void)
+{
+	Oid			extension;
+
+	oauth1_background_transactions.begin();
+	extension = get_extension_oid("oauth1", true);
+	oauth1_background_transactions.commit();
+	return extension;
+}
+
 /* Becomes the worker; false: there is nothing to be the worker of, or there is one. */
 static bool
 take_office(life *life)
 {
 	oauth1_background_transactions.begin();
 	(void) oauth1_shared_is_shared();
-	life->extension = get_extension_oid("oauth1", true);
 	oauth1_background_transactions.commit();
+	life->extension = present_extension();
 	/* In this order: see wakeup.c. */
 	oauth1_worker_heard();
 	if (!oauth1_worker || life->extension == InvalidOid || !oauth1_claim_become_worker())
@@ -176,17 +192,6 @@ check_office(life *life)
 		leave_for(life, REPLACED, GRACE_US);
 }
 
-static bool
-is_extension_gone(const life *life)
-{
-	Oid			extension;
-
-	oauth1_background_transactions.begin();
-	extension = get_extension_oid("oauth1", true);
-	oauth1_background_transactions.commit();
-	return extension != life->extension;
-}
-
 static void
 look_around(life *life)
 {
@@ -207,7 +212,7 @@ look_around(life *life)
 		case OAUTH1_NEIGHBOUR_NONE:
 			break;
 	}
-	if (is_extension_gone(life))
+	if (present_extension() != life->extension)
 		leave_for(life, EXTENSION_GONE, 0);
 }
 
@@ -392,6 +397,9 @@ leave(life *life)
 	end_dispatch(life);
 	if (rest && (life->reason == COPIED || life->reason == TAKEN))
 		order_successor(life, SUCCESSOR_AFTER_NEIGHBOUR_S);
+	/* It was created again, and commits since have told us of its calls. */
+	if (life->reason == EXTENSION_GONE && present_extension() != InvalidOid)
+		order_successor(life, SUCCESSOR_AFTER_EXTENSION_S);
 }
 
 /*
@@ -404,7 +412,7 @@ leave_by_error(life *life)
 	bool		rest = has_rest(life);
 
 	end_dispatch(life);
-	if (is_extension_gone(life))
+	if (present_extension() != life->extension)
 	{
 		leave_for(life, EXTENSION_GONE, 0);
 		leave(life);

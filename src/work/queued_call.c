@@ -36,8 +36,10 @@
 static void
 pause_ms(int64 ms)
 {
+	static uint32 event = 0;
+
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
-					 oauth1_wait_event());
+					 oauth1_wait_event("Oauth1AwaitCall", &event));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }

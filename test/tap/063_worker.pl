@@ -231,6 +231,25 @@ $queue->time_until_alone;
 cmp_ok($queue->time_until_state($queue->enqueue, 'done'), '<', 3, 'it does not work by the settings of sessions');
 $session->rows("ALTER DATABASE postgres RESET ALL");
 
+# ---------------------------------------------------------------- an error
+
+# Somebody's trigger on a table of the queue would run with the rights of its owner.
+$queue->time_until_alone;
+$queue->forget_log;
+$session->rows($_) foreach q{CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'},
+  'CREATE TRIGGER mine BEFORE DELETE ON oauth1.queue FOR EACH ROW EXECUTE FUNCTION mine()';
+$id = $queue->enqueue;
+ok(soon(sub { $queue->log_lines(qr/oauth1 worker" \(PID \d+\) exited with exit code 1/) }), 'an error ends the worker');
+is(scalar $queue->log_lines(qr/ERROR:  /), 1, 'and is in the log, once');
+is($queue->state_of($id), 'pending', 'the call is left as it was');
+is($session->rows(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'oauth1 launcher' AND datname IS NULL}), 1,
+	'a successor waits, in no database');
+$session->rows('DROP TRIGGER mine ON oauth1.queue');
+sleep 1;
+$queue->enqueue;
+cmp_ok($queue->time_until_state($id, 'done'), '<', 3, 'and the next enqueue starts another worker');
+$session->rows(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'oauth1 launcher'});
+
 # ---------------------------------------------------------------- retention
 
 set(q{oauth1.call_retention = '1s'});

@@ -99,6 +99,16 @@ cmp_ok(time - $start, '<', 1.5, 'DROP EXTENSION beside a busy worker');
 cmp_ok($queue->time_until(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'oauth1 worker' AND datname = 'extension'}), '<', 1.5,
 	'it leaves');
 is(join("\n", $queue->log_lines(qr/ERROR|exited with exit code [1-9]/)), '', 'without a word');
+
+# Dropped and created again, so that the worker notices only afterwards.
+$there->rows('CREATE EXTENSION oauth1');
+my $again = OAuth1::Queue->new($node, $there, $service)->register;
+busy('extension', [ wait => $long ]);
+$there->rows('BEGIN; DROP EXTENSION oauth1; CREATE EXTENSION oauth1');
+$again->register;
+my $first = $again->enqueue(wait => 600);
+$there->rows('COMMIT');
+cmp_ok($again->time_until_state($first, 'done', 6), '<', 6, 'created again: its calls are sent');
 $there->quit;
 
 # ---------------------------------------------------------------- successors
@@ -163,6 +173,15 @@ cmp_ok($queue->time_until(q{SELECT count(*) = 1 FROM pg_stat_activity WHERE back
 $node->append_conf('postgresql.auto.conf', q{synchronous_standby_names = ''});
 cmp_ok(time_to_stop('fast'), '<', 2.75, 'but a fast shutdown does not');
 
+# Seconds until a process has ended, whether somebody waited for it or not.
+sub time_until_gone
+{
+	my ($gone) = @_;
+	my $start = time;
+	sleep 0.01 while -e "/proc/$gone" && slurp_file("/proc/$gone/stat") !~ /\) Z/ && time - $start < 5;
+	return time - $start;
+}
+
 # After a death nobody knows how far a call had come; what was claimed is found by whoever comes.
 sub is_recovered
 {
@@ -181,6 +200,20 @@ is_recovered('an immediate stop', @calls);
 
 @calls = busy('postgres', [ method => 'POST', wait => $short ], [ wait => $short ]);
 my ($pid) = $queue->workers;
+my @all = split /\n/, $session->rows('SELECT pid FROM pg_stat_activity');
+my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+$node->kill9;
+cmp_ok(time_until_gone($pid), '<', 1, 'without its postmaster a worker ends');
+$session->quit;
+# The server does not start as long as one of the last is there, if only by its number.
+time_until_gone($_) foreach @all;
+for (1 .. 200) { sleep 0.1 if kill 0, $postmaster; }
+$node->start;
+$queue->{session} = $session = OAuth1::Session->new($node);
+is_recovered('a postmaster that was killed', @calls);
+
+@calls = busy('postgres', [ method => 'POST', wait => $short ], [ wait => $short ]);
+($pid) = $queue->workers;
 $session->quit;
 kill 'KILL', $pid;
 $node->poll_query_until('postgres', 'SELECT true', 't') or die 'no crash restart';
