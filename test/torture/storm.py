@@ -28,6 +28,12 @@ MERCIFUL = ("error", "SIGINT to worker", "SIGINT to drain")
 
 POINTS = "ABCDEFGHIJKLMNO"
 
+#: Seconds at the end in which nothing dies: whose sender lives is not uncertain.
+CALM = 4.0
+
+#: Seconds that a process may take to end once it was told to.
+ENDING = 1.0
+
 #: Seconds in which all that is left is sent once the deaths are over.
 ALL_SENT = 10.0
 
@@ -45,6 +51,7 @@ class Storm:
         self.rolled_back = set()        # certainly: the application said so
         self.struck = collections.Counter()
         self.deaths = 0                 # of these, those of a process
+        self.spans = []                 # (begin, end) of each, until all is up again
         self.failures = []              # of the threads themselves
         self.pids = {"enqueuer": {}, "drain": {}}
         self.counts = collections.Counter()
@@ -124,38 +131,43 @@ class Storm:
         while not self.stopping.is_set() and (self.deaths < self.deaths_wanted
                                               or len(self.names) < self.calls_wanted):
             time.sleep(self.random.uniform(*PAUSE))
-            what = self.random.choice([self.at_a_point, self.at_a_point, self.at_any_moment])()
+            what, when = self.random.choice([self.at_a_point, self.at_a_point,
+                                             self.at_any_moment])()
+            with self.cluster.come_up():
+                pass
             if what is not None:
                 self.struck[what] += 1
                 self.deaths += not what.startswith(MERCIFUL)
-            with self.cluster.come_up():
-                pass
+                self.spans.append((when, time.time() + ENDING))
+        time.sleep(CALM)
 
     def at_a_point(self):
-        """An order for a fault point; a point that nobody comes by any more is no death."""
+        """An order for a fault point; what was struck and when. A point that nobody comes by is
+        no death: (None, None)."""
         point = self.random.choice(POINTS)
         action = self.random.choice(DEATHS + ("error", "terminate"))
         self.cluster.order(point, action, self.random.choice([0, 0, 1, 3, 10, 30]))
-        struck = self.cluster.wait_until_struck(2.0)
+        self.cluster.wait_until_struck(2.0)
+        when = self.cluster.struck()
         self.cluster.forget()
-        return "%s at %s" % (action, point) if struck else None
+        return ("%s at %s" % (action, point), when) if when else (None, None)
 
     def at_any_moment(self):
-        """A signal to some process of the server, from outside."""
+        """A signal to some process of the server, from outside; the same."""
         victim, number = self.random.choice([
             ("worker", signal.SIGKILL), ("worker", signal.SIGTERM), ("worker", signal.SIGINT),
             ("drain", signal.SIGKILL), ("drain", signal.SIGTERM), ("drain", signal.SIGINT),
             ("enqueuer", signal.SIGKILL), ("enqueuer", signal.SIGTERM),
             ("postmaster", signal.SIGKILL), ("postmaster", signal.SIGQUIT),
             ("postmaster", signal.SIGINT)])
-        pid = self.pid_of(victim)
-        if pid is None:
-            return None
+        pid, when = self.pid_of(victim), time.time()
         try:
-            os.kill(pid, number)
+            if pid is not None:
+                os.kill(pid, number)
+                return "%s to %s" % (signal.Signals(number).name, victim), when
         except ProcessLookupError:
-            return None
-        return "%s to %s" % (signal.Signals(number).name, victim)
+            pass
+        return None, None
 
     def pid_of(self, victim):
         if victim == "postmaster":
@@ -224,6 +236,7 @@ class Storm:
             complaints = ["%s is still %s" % tuple(row) for row in left]
             rows = session.rows("""
                 SELECT t.name, t.kind, c.state, c.attempts,
+                    extract(epoch FROM c.started_at), extract(epoch FROM c.finished_at),
                     (SELECT count(*) FROM public.noted AS n WHERE n.call = t.call)
                 FROM public.truth AS t LEFT JOIN oauth1.calls AS c ON c.id = t.call
                 WHERE t.name LIKE 'storm-%'""")
@@ -240,7 +253,7 @@ class Storm:
             complaints += self.judge_call(*row)
         return complaints + disorder
 
-    def judge_call(self, name, kind, state, attempts, noted):
+    def judge_call(self, name, kind, state, attempts, started, finished, noted):
         arrivals = self.service.arrivals[name]
         idempotent = application.is_idempotent(kind)
         self.counts["calls"] += 1
@@ -257,6 +270,9 @@ class Storm:
             self.counts["repeated"] += arrivals > 1
         if state not in (("done",) if idempotent else ("done", "failed", "uncertain")):
             complaints.append("is %s" % state)
+        if state == "uncertain" and not any(
+                begin < float(finished) and float(started) < end for begin, end in self.spans):
+            complaints.append("has a sender that nothing happened to")
         if int(noted) != 1:
             complaints.append("its on_done took effect %s times" % noted)
         if arrivals > int(attempts):
