@@ -491,6 +491,31 @@ sub shown { return $alice->rows("SELECT state, status, sqlstate, attempts FROM o
 	is(shown($id), 'done|200||1', 'sent: done');
 	is($alice->rows("SELECT n, status, sqlstate, sent, elapsed_ms > 0, started_at > now() - interval '1 minute' FROM oauth1.attempts WHERE call_id = $id"), '1|200||t|t|t', 'sent: its attempt');
 }
+
+# What arrives is what the function for the same call sends at once.
+{
+	my $what = q{r.status, r.body::jsonb ->> 'method', r.body::jsonb ->> 'target', r.body::jsonb ->> 'body_base64', CASE WHEN r.body NOT LIKE '%"target"%' THEN r.body END,
+		(SELECT string_agg(h.value::text, ' ') FROM jsonb_path_query(r.body::jsonb, '$.headers[*]') h(value) WHERE h.value ->> 0 IN ('Content-Type', 'X-A', 'Accept', 'User-Agent'))};
+	foreach my $case (
+		[ get => q{params => '{"q": ["50 %", "ö"]}', headers => '{"X-A": ["1", "2"], "Accept": "text/plain"}'} ],
+		[ post => q{body_json => '{"a": ["ö", 1.50]}', params => '{"p": 1}'} ],
+		[ post => q{form => '{"a": "50 %", "b": ["1", "2"]}'} ],
+		[ post => q{body => 'ö', content_type => 'text/plain; charset=utf-8'} ],
+		[ post => q{body => ''} ],
+		[ put => q{body_bytes => '\x00ff0d0a'} ],
+		[ patch => q{body_bytes => '\x7b7d', content_type => 'application/merge-patch+json'} ],
+		[ delete => q{body_json => 'null'} ],
+		[ delete => 'headers => NULL' ],
+		[ post => q{files => '{"media": {"base64": "YW4gYW52aWw=", "filename": "ö.txt"}}', form => '{"a": "b"}'}, '/api/upload' ])
+	{
+		my ($function, $arguments, $url) = @$case;
+		$url //= '/api/echo/same?x=%2F';
+		my $at_once = $alice->rows("SELECT $what FROM oauth1.http_$function('api', '$url', $arguments, token => '') r");
+		my $id = $alice->rows("SELECT oauth1.enqueue('api', '$function', '$url', $arguments, token => '')");
+		is($alice->rows("SELECT $what FROM oauth1.await_call($id) r"), $at_once, "the same as http_$function($arguments)");
+		like($at_once, qr/^200/, "http_$function($arguments)");
+	}
+}
 {
 	my ($id, $path) = sent('GET', 'status=404');
 	is($alice->rows("SELECT status FROM oauth1.await_call($id)"), 404, 'no 2xx: the answer');
