@@ -52,6 +52,10 @@ own_reason(const oauth1_exchange *exchange, CURLcode code)
 		return "The connection was closed before an answer came";
 	if (code == CURLE_SSL_CERTPROBLEM && exchange->has_certificate)
 		return "The client certificate or its key is missing or unreadable, or they do not belong together";
+	/* It looked for the peer's address when the peer had gone, and keeps its first words. */
+	if (exchange->sent && exchange->status == 0 &&
+		strncmp(exchange->error, "getpeername() failed", strlen("getpeername() failed")) == 0)
+		return "The connection was closed before an answer came";
 	/* libcurl has misleading words for it. */
 	if (code == CURLE_BAD_FUNCTION_ARGUMENT && exchange->headers_whole)
 		return "A trailer is malformed";
