@@ -117,7 +117,7 @@ $there->quit;
 $there = OAuth1::Queue->new($node, OAuth1::Session->new($node, dbname => 'other'), $service);
 cmp_ok($there->time_until("SELECT bool_and(attempts = 2) FROM oauth1.calls WHERE id IN ($renamed[1], $renamed[3])", 12), '<', 12,
 	'under the new name the calls are sent that may be');
-is(states('other', @renamed), 'uncertain running uncertain running', 'and no other ones');
+like(states('other', @renamed), qr/^uncertain (running|done) uncertain (running|done)$/, 'and no other ones');
 $there->{session}->quit;
 $there = OAuth1::Queue->new($node, OAuth1::Session->new($node, dbname => 'template'), $service);
 cmp_ok($there->time_until("SELECT bool_and(attempts = 2) FROM oauth1.calls WHERE id IN ($copied[3], $copied[5])", 12), '<', 12,
