@@ -52,7 +52,7 @@ own_reason(const oauth1_exchange *exchange, CURLcode code)
 		return "The connection was closed before an answer came";
 	if (code == CURLE_SSL_CERTPROBLEM && exchange->has_certificate)
 		return "The client certificate or its key is missing or unreadable, or they do not belong together";
-	/* It looked for the peer's address when the peer had gone, and keeps its first words. */
+	/* It looked for the address of a peer that had gone, and keeps its first words. */
 	if (exchange->sent && exchange->status == 0 &&
 		strncmp(exchange->error, "getpeername() failed", strlen("getpeername() failed")) == 0)
 		return "The connection was closed before an answer came";
@@ -139,18 +139,6 @@ classify(const oauth1_exchange *exchange, CURLcode code)
 		OAUTH1_ANSWERED : OAUTH1_CUT;
 }
 
-/*
- * True where OpenSSL's words tell of an alert about certificates ("tlsv13 alert
- * certificate required", "sslv3 alert bad certificate"), and we have shown none.
- */
-static bool
-wants_certificate(const oauth1_exchange *exchange)
-{
-	const char *alert = strstr(exchange->error, " alert ");
-
-	return alert != NULL && strstr(alert, "certificate") != NULL && !exchange->has_certificate;
-}
-
 /* Writes the outcome of an exchange of which everything is known but that. */
 static void
 describe(oauth1_exchange *exchange, CURLcode code)
@@ -161,7 +149,7 @@ describe(oauth1_exchange *exchange, CURLcode code)
 	outcome->kind = classify(exchange, code);
 	outcome->all_too_large = exchange->all_too_large;
 	outcome->sent = exchange->sent;
-	outcome->wants_certificate = wants_certificate(exchange);
+	outcome->wants_certificate = exchange->certificate_alert && !exchange->has_certificate;
 	outcome->status = exchange->status;
 	if (outcome->kind != OAUTH1_ANSWERED)
 		set_reason(outcome, reason ? reason : curl_reason(exchange, code));

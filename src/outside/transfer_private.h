@@ -55,6 +55,7 @@ struct oauth1_exchange
 	uint32		socket_birth;
 	bool		address_refused;	/* the rule allowed none of the addresses */
 	bool		sent;
+	bool		certificate_alert;	/* the other side ended TLS over a certificate */
 	bool		goodbye;		/* the other side ended the TLS connection, it was not cut */
 	bool		repeat_refused;
 	bool		given_up;		/* by who had started it */

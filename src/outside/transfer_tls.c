@@ -49,15 +49,36 @@ connection_goes(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long n
 	free(data);
 }
 
+static bool
+is_about_certificate(int alert)
+{
+	switch (alert)
+	{
+		case SSL_AD_BAD_CERTIFICATE:
+		case SSL_AD_UNSUPPORTED_CERTIFICATE:
+		case SSL_AD_CERTIFICATE_REVOKED:
+		case SSL_AD_CERTIFICATE_EXPIRED:
+		case SSL_AD_CERTIFICATE_UNKNOWN:
+		case SSL_AD_CERTIFICATE_REQUIRED:
+			return true;
+		default:
+			return false;
+	}
+}
+
 /* OpenSSL's info callback. */
 static void
-something_happened(const SSL *ssl, int what, int alert)
+something_happened(const SSL *ssl, int what, int value)
 {
 	tls_connection *connection = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
+	int			alert = value & 0xff;
 
-	if ((what & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
-		(alert & 0xff) == SSL_AD_CLOSE_NOTIFY && connection && connection->exchange)
+	if ((what & SSL_CB_READ_ALERT) != SSL_CB_READ_ALERT || !connection || !connection->exchange)
+		return;
+	if (alert == SSL_AD_CLOSE_NOTIFY)
 		connection->exchange->goodbye = true;
+	if (is_about_certificate(alert))
+		connection->exchange->certificate_alert = true;
 }
 
 /* CURLOPT_SSL_CTX_FUNCTION: a TLS connection is about to be made. */

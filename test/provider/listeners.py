@@ -41,15 +41,33 @@ class Server(ThreadingHTTPServer):
     def finish_request(self, request, client_address):
         if self.context:
             try:
-                request = self.context.wrap_socket(request, server_side=True)
+                request = self.context.wrap_socket(request, server_side=True,
+                                                   do_handshake_on_connect=False)
             except OSError:
                 return
             # socketserver closes the socket it knows, which wrap_socket has emptied.
             with request:
+                try:
+                    request.do_handshake()
+                except OSError:
+                    self.let_alert_arrive(request)
+                    return
                 super().finish_request(request, client_address)
                 self.say_goodbye(request)
         else:
             super().finish_request(request, client_address)
+
+    @staticmethod
+    def let_alert_arrive(request):
+        """Closed with something unread, a socket is reset, and what was sent last can be lost: read,
+        beside TLS, until the client has gone."""
+        try:
+            request.settimeout(1)
+            socket.socket.shutdown(request, socket.SHUT_WR)
+            while socket.socket.recv(request, 4096):
+                pass
+        except OSError:
+            pass
 
     @staticmethod
     def say_goodbye(request):

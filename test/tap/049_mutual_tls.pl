@@ -73,14 +73,7 @@ $registered->consumer('keyless', 'tls', 'demo-key', 'demo-secret');
 like(tried('keyless'), qr/^OA001: consumer "keyless" has no client key .*client_key/, 'a consumer without a key');
 $registered->provider('bare', %closed);
 $registered->consumer('bare', 'bare', 'demo-key', 'demo-secret', options => options(client_key => $service->client_key));
-# The service is gone right after its alert; where libcurl looked for its address after that, the alert is lost.
-my $said;
-foreach (1 .. 10)
-{
-	$said = tried('bare');
-	last unless $said =~ /^OA009: .*The connection was closed before an answer came/;
-}
-like($said, qr/^OA00[89]: .* alert .*The service may want a client certificate/,
+like(tried('bare'), qr/^OA00[89]: .* alert .*The service may want a client certificate/,
 	'a provider without a certificate, though there is a connection with one');
 $registered->provider('stranger', %closed, options => options(client_certificate => slurp_file("$folder/stranger.pem")));
 $registered->consumer('stranger', 'stranger', 'demo-key', 'demo-secret', options => options(client_key => slurp_file("$folder/stranger.key")));
