@@ -99,8 +99,25 @@ cmp_ok(time - $start, '<', 1.5, 'DROP EXTENSION beside a busy worker');
 cmp_ok($queue->time_until(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'oauth1 worker' AND datname = 'extension'}), '<', 1.5,
 	'it leaves');
 is(join("\n", $queue->log_lines(qr/ERROR|exited with exit code [1-9]/)), '', 'without a word');
+$there->quit;
+
+# ---------------------------------------------------------------- successors
+
+# Meanwhile they have come, where there is a database to come to.
+$there = OAuth1::Queue->new($node, OAuth1::Session->new($node, dbname => 'other'), $service);
+cmp_ok($there->time_until("SELECT bool_and(attempts = 2) FROM oauth1.calls WHERE id IN ($renamed[1], $renamed[3])", 12), '<', 12,
+	'under the new name the calls are sent that may be');
+is(states('other', @renamed), 'uncertain running uncertain running', 'and no other ones');
+$there->{session}->quit;
+$there = OAuth1::Queue->new($node, OAuth1::Session->new($node, dbname => 'template'), $service);
+cmp_ok($there->time_until("SELECT bool_and(attempts = 2) FROM oauth1.calls WHERE id IN ($copied[3], $copied[5])", 12), '<', 12,
+	'and those of the template');
+$there->{session}->quit;
+ok((grep { /unregistering background worker "oauth1 launcher"/ } $queue->log_lines(qr/launcher/)) >= 4, 'a successor for each');
+is(join("\n", grep { !/064_neighbours/ } $queue->log_lines(qr/FATAL/)), '', 'and none asks for a database that is gone');
 
 # Dropped and created again, so that the worker notices only afterwards.
+$there = OAuth1::Session->new($node, dbname => 'extension');
 $there->rows('CREATE EXTENSION oauth1');
 my $again = OAuth1::Queue->new($node, $there, $service)->register;
 busy('extension', [ wait => $long ]);
@@ -110,21 +127,6 @@ my $first = $again->enqueue(wait => 600);
 $there->rows('COMMIT');
 cmp_ok($again->time_until_state($first, 'done', 6), '<', 6, 'created again: its calls are sent');
 $there->quit;
-
-# ---------------------------------------------------------------- successors
-
-# Meanwhile they have come, where there is a database to come to.
-$there = OAuth1::Queue->new($node, OAuth1::Session->new($node, dbname => 'other'), $service);
-cmp_ok($there->time_until("SELECT bool_and(attempts = 2) FROM oauth1.calls WHERE id IN ($renamed[1], $renamed[3])", 12), '<', 12,
-	'under the new name the calls are sent that may be');
-like(states('other', @renamed), qr/^uncertain (running|done) uncertain (running|done)$/, 'and no other ones');
-$there->{session}->quit;
-$there = OAuth1::Queue->new($node, OAuth1::Session->new($node, dbname => 'template'), $service);
-cmp_ok($there->time_until("SELECT bool_and(attempts = 2) FROM oauth1.calls WHERE id IN ($copied[3], $copied[5])", 12), '<', 12,
-	'and those of the template');
-$there->{session}->quit;
-ok((grep { /unregistering background worker "oauth1 launcher"/ } $queue->log_lines(qr/launcher/)) >= 4, 'a successor for each');
-is(join("\n", grep { !/064_neighbours/ } $queue->log_lines(qr/FATAL/)), '', 'and none asks for a database that is gone');
 
 # A copy sends nothing of what it was copied with.
 $mark = $service->mark;
