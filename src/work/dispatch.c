@@ -15,13 +15,11 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "ground/catch.h"
 #include "ground/fault.h"
-#include "ground/settings.h"
 #include "stored/claim.h"
 #include "work/dispatch_private.h"
 #include "work/follow_up.h"
@@ -32,9 +30,6 @@
 /* After a failure to claim or to record it is tried again: from this, doubling, to that. */
 #define FIRST_PAUSE_US INT64CONST(100000)
 #define LAST_PAUSE_US INT64CONST(10000000)
-
-/* A pause in what gets done, after which it is recorded. */
-#define LINGER_US 100
 
 /* So long follow-ups are run, or one, before the network is looked after again. */
 #define FOLLOW_UPS_US INT64CONST(100000)
@@ -349,27 +344,9 @@ next_lap(const oauth1_dispatch *dispatch)
 
 typedef struct waiting
 {
-	const oauth1_dispatch *dispatch;
 	int64		until;
 	bool		latch_set;
 } waiting;
-
-/*
- * Several that get done one right after the other are recorded together: half of
- * what is under way, or as many as come without a pause.
- */
-static void
-linger(const oauth1_dispatch *dispatch, waiting *waiting)
-{
-	for (int n = 1; n < dispatch->count / 2 && !waiting->latch_set; n++)
-	{
-		int64		until = oauth1_monotonic_us() + LINGER_US;
-
-		waiting->latch_set = oauth1_transfer_wait(until);
-		if (oauth1_monotonic_us() >= until)
-			break;
-	}
-}
 
 /* An operation: waits, and lets the network work. */
 static void
@@ -378,15 +355,13 @@ wait_once(void *argument)
 	waiting    *waiting = argument;
 
 	waiting->latch_set = oauth1_transfer_wait(waiting->until);
-	if (oauth1_monotonic_us() < waiting->until)
-		linger(waiting->dispatch, waiting);
 }
 
 ErrorData *
 oauth1_dispatch_wait(oauth1_dispatch *dispatch, int64 until)
 {
 	MemoryContext old = MemoryContextSwitchTo(dispatch->scratch);
-	waiting		waiting = {dispatch, Min(until, next_lap(dispatch)), false};
+	waiting		waiting = {.until = Min(until, next_lap(dispatch))};
 
 	/* A session cannot be without a transaction; then a cancel must not abort it. */
 	if (IsTransactionState())
