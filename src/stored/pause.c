@@ -11,8 +11,8 @@
 
 #include "ground/errors.h"
 #include "stored/pause.h"
-#include "stored/query.h"
 #include "stored/queue_news.h"
+#include "stored/queue_private.h"
 
 /*
  * refusals counts from that number on, one for each pause in a row.  Nothing
@@ -69,7 +69,7 @@ oauth1_pause_note(const char *consumer, bool refused)
 {
 	oauth1_query query;
 
-	oauth1_query_begin(&query);
+	oauth1_queue_begin(&query);
 	if (refused)
 		begin_pause(consumer);
 	else

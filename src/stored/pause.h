@@ -31,7 +31,8 @@ oauth1_pause_count(int *in_a_row, bool has_row, bool refused)
  * refused: pauses the consumer for a minute or, where it was paused before and
  * has not been answered otherwise since, for twice as long as then, an hour at
  * most; while a pause lasts, what was already under way does not lengthen it.
- * Else ends the pause.  In the caller's transaction; opens an oauth1_query.
+ * Else ends the pause.  In the caller's transaction; a row that somebody else has
+ * locked is waited for a second at most (55P03).
  */
 extern void oauth1_pause_note(const char *consumer, bool refused);
 

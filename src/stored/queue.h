@@ -130,6 +130,9 @@ typedef enum oauth1_call_state
 	OAUTH1_STATE_CANCELLED
 } oauth1_call_state;
 
+/* The state's name, as the view calls shows it. */
+extern const char *oauth1_call_state_name(oauth1_call_state state);
+
 /* Columns of a response, in the order of oauth1.http_response. */
 #define OAUTH1_RECORD_COLUMNS 6
 

@@ -19,12 +19,18 @@
 #define SLICE_OCTETS (4 * 1024 * 1024)
 
 static const char *const state_names[] = {
-	[OAUTH1_STATE_PENDING] = NULL,
+	[OAUTH1_STATE_PENDING] = "pending",
 	[OAUTH1_STATE_DONE] = "done",
 	[OAUTH1_STATE_FAILED] = "failed",
 	[OAUTH1_STATE_UNCERTAIN] = "uncertain",
 	[OAUTH1_STATE_CANCELLED] = "cancelled",
 };
+
+const char *
+oauth1_call_state_name(oauth1_call_state state)
+{
+	return state_names[state];
+}
 
 /* Places in a record's response. */
 enum
@@ -194,7 +200,8 @@ static void
 put_record(call_arrays *arrays, const oauth1_record *record, bool without_bodies)
 {
 	put(arrays, CALL_ID, false, Int64GetDatum(record->id));
-	put_text(arrays, CALL_STATE, state_names[record->state]);
+	put_text(arrays, CALL_STATE,
+			 record->state == OAUTH1_STATE_PENDING ? NULL : state_names[record->state]);
 	put(arrays, CALL_ATTEMPTED, false, BoolGetDatum(record->attempted));
 	put(arrays, CALL_N, false, Int32GetDatum(record->n));
 	put(arrays, CALL_STARTED_AT, false, TimestampTzGetDatum(record->started_at));

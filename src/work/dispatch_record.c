@@ -6,7 +6,6 @@
  */
 #include "postgres.h"
 
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -15,9 +14,6 @@
 #include "stored/pause.h"
 #include "work/dispatch_private.h"
 #include "work/follow_up.h"
-
-/* A pause that a user's transaction has locked is not noted. */
-#define LOCK_TIMEOUT "1s"
 
 /* The status that says that the credential was refused (RFC 9110, 15.5.2). */
 #define REFUSED 401
@@ -70,28 +66,30 @@ record_one(oauth1_dispatch *dispatch, oauth1_job *job)
 		one.without_bodies = true;
 		error = oauth1_catch_all(write_records, &one);
 	}
-	return error == NULL || (oauth1_dispatch_survives(dispatch, error, "record") && false);
+	if (error != NULL)
+		(void) oauth1_dispatch_survives(dispatch, error, "record");
+	return error == NULL;
 }
 
 /*
- * Records those that are over, together or else one by one; moves what is
- * recorded to the end of done, and returns how many that are.
+ * Records jobs, together or else one by one; moves those that are recorded to the
+ * front, and returns how many they are.
  */
 static int
-record_jobs(oauth1_dispatch *dispatch, oauth1_job **done, int count)
+record_jobs(oauth1_dispatch *dispatch, oauth1_job **over, int count)
 {
 	recording	all = {dispatch, palloc(count * sizeof(oauth1_record *)), count, false};
 	int			recorded = 0;
 	ErrorData  *error;
 
 	for (int i = 0; i < count; i++)
-		all.records[i] = &done[i]->record;
+		all.records[i] = &over[i]->record;
 	error = oauth1_catch_all(write_records, &all);
 	if (error == NULL)
 		return count;
 	for (int i = 0; i < count && dispatch->error == NULL; i++)
-		if (record_one(dispatch, done[i]))
-			done[recorded++] = done[i];
+		if (record_one(dispatch, over[i]))
+			over[recorded++] = over[i];
 	return recorded;
 }
 
@@ -100,12 +98,8 @@ static void
 note_answer(void *argument)
 {
 	const oauth1_job *job = argument;
-	int			nest_level = NewGUCNestLevel();
 
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	oauth1_pause_note(job->lane->consumer, job->record.status == REFUSED);
-	AtEOXact_GUC(true, nest_level);
 }
 
 /* Consumers whose credential is refused again and again are to wait. */

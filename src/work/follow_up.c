@@ -223,14 +223,6 @@ oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id, bool is_
 
 /* ---------------------------------------------------------------- NOTIFY */
 
-static const char *const state_names[] = {
-	[OAUTH1_STATE_PENDING] = "pending",
-	[OAUTH1_STATE_DONE] = "done",
-	[OAUTH1_STATE_FAILED] = "failed",
-	[OAUTH1_STATE_UNCERTAIN] = "uncertain",
-	[OAUTH1_STATE_CANCELLED] = "cancelled",
-};
-
 typedef struct notifications
 {
 	const int64 *ids;
@@ -272,7 +264,8 @@ send_notifications(void *argument)
 							 GUC_ACTION_LOCAL, true, 0, false);
 	for (int i = 0; i < those->count; i++)
 		Async_Notify("oauth1_call", psprintf("{\"id\": " INT64_FORMAT ", \"state\": \"%s\"}",
-											 those->ids[i], state_names[those->states[i]]));
+											 those->ids[i],
+											 oauth1_call_state_name(those->states[i])));
 }
 
 /* Once, until it went well again. */
