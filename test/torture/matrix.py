@@ -31,6 +31,12 @@ CLAIM_RESOLVED, ALL_SENT = 1.0, 10.0
 #: is taken for gone. It then comes back by itself only after a minute.
 REACHED, GONE = 10.0, 2.0
 
+#: Sessions that may be lost before the server has come up.
+FALSE_STARTS = 5
+
+
+_bells = itertools.count(1)
+
 
 class Case:
     """A letter, an action of src/ground/fault.h or "cut", a kind of call, and who sends it."""
@@ -82,7 +88,6 @@ class Runner:
 
     def run(self, case):
         """The complaints about one case."""
-        self.done += 1
         row = self.letters[case.letter]
         if case.action == "terminate":
             row = self.letters[TERMINATED_AT.get(case.letter, case.letter)]
@@ -93,8 +98,8 @@ class Runner:
                 self.cluster.forget()
                 return ["point %s was not reached" % case.letter]
             story, claim, end = self.recover(case, struck)
-        except RuntimeError as error:
-            return [str(error)]
+        except Exception as error:  # pylint: disable=broad-except
+            return [repr(error)]
         return self.judge(case, row, outcome, story, claim, end)
 
     # -- The course of a case
@@ -136,6 +141,16 @@ class Runner:
             pass
 
     def recover(self, case, struck):
+        """As watch. An order is taken before it is carried out, so the first session can still be
+        one of the server that is about to die."""
+        for _ in range(FALSE_STARTS):
+            try:
+                return self.watch(case, struck)
+            except Lost:
+                time.sleep(0.1)
+        raise RuntimeError("the server dies again and again")
+
+    def watch(self, case, struck):
         """Do what docs/queue.md says is needed, and wait until the call has ended; its story,
         and after how many seconds its old claim was resolved and it had ended."""
         self.has_rung = False
@@ -168,7 +183,7 @@ class Runner:
 
     def ring(self, case):
         """Enqueue another call."""
-        name = case.name + "-bell"
+        name = "%s-bell-%d" % (case.name, next(_bells))
         with application.session(self.cluster) as session:
             session.rows(application.enqueue_sql(name, "GET",
                                                  self.service.url("body=done,close", name)))
@@ -177,6 +192,7 @@ class Runner:
 
     def judge(self, case, row, outcome, story, claim, end):
         complaints = []
+        self.done += 1
         arrivals = self.service.count(case.name)
         if story.outcome != outcome:
             complaints.append("it is %s, and should be %s" % (story.outcome, outcome))
