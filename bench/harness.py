@@ -170,12 +170,19 @@ def configure(session, settings):
     session.ask("LOAD 'oauth1'")
     for setting in settings:
         session.ask("ALTER SYSTEM SET " + setting)
-    session.ask("SELECT pg_reload_conf()")
+    reload(session)
 
 
 def reset(session):
     session.ask("ALTER SYSTEM RESET ALL")
+    reload(session)
+
+
+def reload(session):
+    """Until the session itself has it: the signal comes by way of the postmaster."""
+    before = session.ask("SELECT pg_conf_load_time()")
     session.ask("SELECT pg_reload_conf()")
+    await_state(session, "SELECT pg_conf_load_time() > '%s'" % before)
 
 
 def enqueue(session, count, consumer, method="GET", path="/items/"):
