@@ -607,10 +607,7 @@ finish_sql_call(sql_call *sql_call, FunctionCallInfo fcinfo, const oauth1_messag
 	const oauth1_response *response;
 	Datum		row;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("consumer must not be null")));
+	oauth1_require_argument(fcinfo, 0, "consumer");
 	if (!PG_ARGISNULL(token_argument))
 		token = text_to_cstring(PG_GETARG_TEXT_PP(token_argument));
 	call = oauth1_call_begin(text_to_cstring(PG_GETARG_TEXT_PP(0)), token, message, timeout_ms);
@@ -707,10 +704,7 @@ oauth1_http_call(PG_FUNCTION_ARGS)
 	sql_call	call = begin_sql_call();
 	oauth1_message message;
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("request must not be null")));
+	oauth1_require_argument(fcinfo, 1, "request");
 	oauth1_message_from_request(&message, PG_GETARG_HEAPTUPLEHEADER(1));
 	return finish_sql_call(&call, fcinfo, &message, 2, 3);
 }

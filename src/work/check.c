@@ -434,10 +434,7 @@ oauth1_check_consumer(PG_FUNCTION_ARGS)
 {
 	checkup		checkup = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("name must not be null")));
+	oauth1_require_argument(fcinfo, 0, "name");
 	checkup.name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	checkup.deadline = oauth1_monotonic_us() + (int64) oauth1_timeout * 1000;
 	InitMaterializedSRF(fcinfo, 0);

@@ -259,7 +259,7 @@ bool
 oauth1_dispatch_has_over(const oauth1_dispatch *dispatch)
 {
 	for (int i = 0; i < dispatch->count; i++)
-		if (dispatch->jobs[i]->over || dispatch->jobs[i]->withdrawn)
+		if (oauth1_job_has_ended(dispatch->jobs[i]))
 			return true;
 	return false;
 }
@@ -337,7 +337,7 @@ next_lap(const oauth1_dispatch *dispatch)
 	if (!oauth1_transfer_has_room())
 		return wakes;
 	for (int i = 0; i < dispatch->count; i++)
-		if (!dispatch->jobs[i]->over && !dispatch->jobs[i]->withdrawn)
+		if (!oauth1_job_has_ended(dispatch->jobs[i]))
 			wakes = Min(wakes, oauth1_job_wakes(dispatch->jobs[i]));
 	return wakes;
 }

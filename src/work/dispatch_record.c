@@ -47,7 +47,7 @@ judge_jobs(void *argument)
 	{
 		oauth1_job *job = dispatch->jobs[i];
 
-		if ((job->over || job->withdrawn) && !job->judged)
+		if (oauth1_job_has_ended(job) && !job->judged)
 			oauth1_job_judge(job);
 	}
 }
@@ -187,7 +187,7 @@ collect_over(oauth1_dispatch *dispatch, oauth1_job **over)
 	int			count = 0;
 
 	for (int i = 0; i < dispatch->count; i++)
-		if (dispatch->jobs[i]->over || dispatch->jobs[i]->withdrawn)
+		if (oauth1_job_has_ended(dispatch->jobs[i]))
 			over[count++] = dispatch->jobs[i];
 	return count;
 }

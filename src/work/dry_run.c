@@ -38,15 +38,6 @@ oauth1_shown(oa1_text value)
 					(int) encoded.length, encoded.data);
 }
 
-static void
-refuse_null(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-}
-
 static oa1_text
 given_url(HeapTupleHeader request)
 {
@@ -63,8 +54,8 @@ oauth1_dry_run_make(FunctionCallInfo fcinfo, oauth1_dry_run *run)
 	oa1_buffer	octets;
 
 	memset(run, 0, sizeof(*run));
-	refuse_null(fcinfo, 0, "consumer");
-	refuse_null(fcinfo, 1, "request");
+	oauth1_require_argument(fcinfo, 0, "consumer");
+	oauth1_require_argument(fcinfo, 1, "request");
 	if (!PG_ARGISNULL(2))
 		token = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	oauth1_message_from_request(&run->message, PG_GETARG_HEAPTUPLEHEADER(1));

@@ -223,6 +223,13 @@ oauth1_follow_up_run(const oauth1_transactions *transactions, int64 id, bool is_
 
 /* ---------------------------------------------------------------- NOTIFY */
 
+void
+oauth1_follow_up_tell(int64 id, oauth1_call_state state)
+{
+	Async_Notify("oauth1_call", psprintf("{\"id\": " INT64_FORMAT ", \"state\": \"%s\"}",
+										 id, oauth1_call_state_name(state)));
+}
+
 typedef struct notifications
 {
 	const int64 *ids;
@@ -263,9 +270,7 @@ send_notifications(void *argument)
 	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
 	for (int i = 0; i < those->count; i++)
-		Async_Notify("oauth1_call", psprintf("{\"id\": " INT64_FORMAT ", \"state\": \"%s\"}",
-											 those->ids[i],
-											 oauth1_call_state_name(those->states[i])));
+		oauth1_follow_up_tell(those->ids[i], those->states[i]);
 }
 
 /* Once, until it went well again. */

@@ -11,6 +11,9 @@
 #include "stored/queue.h"
 #include "work/dispatch.h"
 
+/* Has the transaction's commit tell that a call has ended; for who has looked at oauth1.notify. */
+extern void oauth1_follow_up_tell(int64 id, oauth1_call_state state);
+
 /*
  * Sends a notification for each call, unless oauth1.notify is off.  In a
  * transaction of its own, made by transactions.  A failure is logged, and costs

@@ -126,7 +126,7 @@ note_waiting(oauth1_job *job)
 bool
 oauth1_job_is_due(const oauth1_job *job, int64 clock)
 {
-	if (job->over || job->withdrawn)
+	if (oauth1_job_has_ended(job))
 		return false;
 	return job->attempt.call == NULL || oauth1_call_is_due(job->attempt.call, clock);
 }
@@ -134,7 +134,7 @@ oauth1_job_is_due(const oauth1_job *job, int64 clock)
 int64
 oauth1_job_wakes(const oauth1_job *job)
 {
-	if (job->over || job->withdrawn || job->attempt.call == NULL)
+	if (oauth1_job_has_ended(job) || job->attempt.call == NULL)
 		return 0;
 	return oauth1_call_wakes(job->attempt.call);
 }
@@ -181,7 +181,7 @@ oauth1_job_stop(oauth1_job *job)
 {
 	const oauth1_outcome *outcome = NULL;
 
-	if (job->over || job->withdrawn)
+	if (oauth1_job_has_ended(job))
 		return;
 	if (job->attempt.call != NULL)
 	{

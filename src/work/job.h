@@ -36,6 +36,13 @@ typedef struct oauth1_job
 extern oauth1_job *oauth1_job_create(oauth1_batch *batch, const oauth1_claimed *claimed,
 									 oauth1_lane *lane);
 
+/* Is there nothing more to do for it than to record it? */
+static inline bool
+oauth1_job_has_ended(const oauth1_job *job)
+{
+	return job->over || job->withdrawn;
+}
+
 /* Has oauth1_job_step anything to do now? */
 extern bool oauth1_job_is_due(const oauth1_job *job, int64 clock);
 

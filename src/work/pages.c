@@ -18,6 +18,7 @@
 
 #include "ground/arena.h"
 #include "ground/errors.h"
+#include "stored/registry.h"
 #include "work/call.h"
 #include "work/next_page.h"
 #include "work/response.h"
@@ -53,23 +54,10 @@ typedef struct page_list
 
 /* ---------------------------------------------------------------- arguments */
 
-static char *
-required_argument(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(n));
-}
-
 static int
 max_pages_argument(FunctionCallInfo fcinfo)
 {
-	if (PG_ARGISNULL(ARGUMENT_MAX_PAGES))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("max_pages must not be null")));
+	oauth1_require_argument(fcinfo, ARGUMENT_MAX_PAGES, "max_pages");
 	if (PG_GETARG_INT32(ARGUMENT_MAX_PAGES) < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -112,14 +100,14 @@ begin_list(FunctionCallInfo fcinfo)
 	page_list  *list = palloc0(sizeof(*list));
 	TupleDesc	descriptor;
 
-	list->consumer = required_argument(fcinfo, ARGUMENT_CONSUMER, "consumer");
+	list->consumer = oauth1_required_argument(fcinfo, ARGUMENT_CONSUMER, "consumer");
 	list->token = "";
 	if (!PG_ARGISNULL(ARGUMENT_TOKEN))
 		list->token = text_to_cstring(PG_GETARG_TEXT_PP(ARGUMENT_TOKEN));
 	list->timeout_ms = oauth1_timeout_argument(fcinfo, ARGUMENT_TIMEOUT_MS);
 	list->max_pages = max_pages_argument(fcinfo);
 	first_message(fcinfo, &list->message);
-	oauth1_paging_begin(&list->paging, required_argument(fcinfo, ARGUMENT_NEXT, "next"),
+	oauth1_paging_begin(&list->paging, oauth1_required_argument(fcinfo, ARGUMENT_NEXT, "next"),
 						&list->message);
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		ereport(ERROR,

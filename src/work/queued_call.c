@@ -7,7 +7,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/async.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -23,6 +22,7 @@
 #include "stored/queue_look.h"
 #include "stored/registry.h"
 #include "work/call.h"
+#include "work/follow_up.h"
 
 /* Looks follow each other after 1, 2, 4 ... ms, then after so many. */
 #define LONGEST_PAUSE_MS 20
@@ -165,8 +165,7 @@ oauth1_cancel_call(PG_FUNCTION_ARGS)
 	if (!oauth1_queue_cancel(id, psprintf("cancelled by %s", GetUserNameFromId(GetUserId(), false))))
 		PG_RETURN_BOOL(false);
 	if (oauth1_notify)
-		Async_Notify("oauth1_call", psprintf("{\"id\": " INT64_FORMAT ", \"state\": \"cancelled\"}",
-											 id));
+		oauth1_follow_up_tell(id, OAUTH1_STATE_CANCELLED);
 	PG_RETURN_BOOL(true);
 }
 
