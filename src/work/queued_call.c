@@ -24,8 +24,13 @@
 #include "work/call.h"
 #include "work/follow_up.h"
 
-/* Looks follow each other after 1, 2, 4 ... ms, then after so many. */
-#define LONGEST_PAUSE_MS 20
+/*
+ * Between two looks goes this part of the time since the first, within these
+ * bounds: nobody waits for much longer than was needed.
+ */
+#define PAUSE_SHARE 8
+#define SHORTEST_PAUSE_US INT64CONST(1000)
+#define LONGEST_PAUSE_US INT64CONST(20000)
 
 /* So many calls are looked at before a cancel is heard. */
 #define PURGE_SLICE 1000
@@ -34,11 +39,12 @@
 
 /* Until the time has passed or the latch was set, by whatever. */
 static void
-pause_ms(int64 ms)
+pause_for(int64 us)
 {
 	static uint32 event = 0;
 
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 (long) ((us + 999) / 1000),
 					 oauth1_wait_event("Oauth1AwaitCall", &event));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
@@ -65,12 +71,14 @@ await(int64 id, int timeout_ms, oauth1_call_look *look)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "oauth1 await",
 												 ALLOCSET_DEFAULT_SIZES);
-	int64		deadline = oauth1_monotonic_us() + (int64) timeout_ms * 1000;
+	int64		began = oauth1_monotonic_us();
 
-	for (int64 pause = 1;; pause = Min(2 * pause, LONGEST_PAUSE_MS))
+	for (;;)
 	{
 		MemoryContext old = MemoryContextSwitchTo(memory);
+		int64		waited_us;
 		int64		left_us;
+		int64		pause_us;
 
 		MemoryContextReset(memory);
 		oauth1_queue_look(id, look);
@@ -78,13 +86,15 @@ await(int64 id, int timeout_ms, oauth1_call_look *look)
 		if (look->ended)
 			return;
 		refuse_own_news(id, look);
-		left_us = deadline - oauth1_monotonic_us();
+		waited_us = oauth1_monotonic_us() - began;
+		left_us = (int64) timeout_ms * 1000 - waited_us;
 		if (left_us <= 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_OAUTH1_TIMED_OUT),
 					 errmsg("call %lld has not ended within %d ms", (long long) id, timeout_ms),
 					 errdetail("It is %s.", look->running ? "running" : "pending")));
-		pause_ms(Min(pause, (left_us + 999) / 1000));
+		pause_us = Min(Max(waited_us / PAUSE_SHARE, SHORTEST_PAUSE_US), LONGEST_PAUSE_US);
+		pause_for(Min(pause_us, left_us));
 	}
 }
 
