@@ -2,10 +2,11 @@
  * transfer_sockets.c
  *	  The sockets of libcurl in a PostgreSQL session.
  *
- * What libcurl wants to hear of is in an epoll set.  The one exception is the
- * usual call in a loop: a kept connection used again, with no other exchange in
- * flight.  It is left out and waited for by itself, which saves an epoll_ctl at
- * either end of the exchange and a second epoll_wait.
+ * What libcurl wants to hear of is in an epoll set, and a kept connection stays in
+ * it for the next exchange, which saves an epoll_ctl at either end.  The one
+ * exception is the usual call in a loop: a kept connection used again, with no
+ * other exchange in flight.  It is waited for by itself, which saves a second
+ * epoll_wait.
  *
  * Kept connections.  An idle socket that becomes readable has nothing good to
  * say: the server closed it, over TLS with an alert that libcurl 7.88 takes for
@@ -202,6 +203,11 @@ release(int fd, entry *entry)
 	set_wanted(entry, 0);
 	if (table.single == fd)
 		table.single = -1;
+	if (entry->ours && !entry->fresh)
+	{
+		set_idle(entry, true);	/* and stays where it is watched, for the next exchange */
+		return;
+	}
 	was_there = watch(fd, entry, 0);
 	if (!entry->ours)
 		return;
@@ -270,6 +276,17 @@ int
 oauth1_sockets_epoll(void)
 {
 	return table.epoll_fd;
+}
+
+bool
+oauth1_sockets_event_is_wanted(int fd)
+{
+	entry	   *entry = &table.entries[fd];
+
+	if (entry->wanted != 0)
+		return true;
+	watch(fd, entry, 0);
+	return false;
 }
 
 bool

@@ -24,6 +24,12 @@ extern void oauth1_sockets_end(void);
 extern int	oauth1_sockets_epoll(void);
 
 /*
+ * Is an event of the epoll set one that libcurl wants to hear of?  If not, it is of
+ * a kept connection that has become readable, and comes no more.
+ */
+extern bool oauth1_sockets_event_is_wanted(int fd);
+
+/*
  * Says whether there is at most one exchange in flight.  While there is, a kept
  * connection that is used again stays out of the epoll set (see _single); when
  * there are more it is put in: false where that fails.

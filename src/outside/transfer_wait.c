@@ -456,7 +456,9 @@ run_events(void)
 	{
 		uint32		event = events[i].events;
 
-		/* libcurl passes over a socket that an earlier event let it close. */
+		/* One that an earlier event let libcurl close is not wanted either. */
+		if (!oauth1_sockets_event_is_wanted(events[i].data.fd))
+			continue;
 		run_socket(events[i].data.fd,
 				   (event & EPOLLIN ? CURL_CSELECT_IN : 0) |
 				   (event & EPOLLOUT ? CURL_CSELECT_OUT : 0) |

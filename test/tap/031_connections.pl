@@ -97,6 +97,25 @@ sub last_seen { return ($keeper->ledger)[-1]; }
 	is(scalar(grep { $_->{request} == 1 } $keeper->ledger($mark)), 10, 'over new ones');
 }
 
+# Connections that a batch keeps can be closed while one of its calls is still under way: who waits for that sleeps on.
+{
+	my $session = OAuth1::Session->new($node);
+	my $pid = $session->pid;
+	my $slow = quote($service->url('/flaky/first_byte=1500/api/items', 'http'));
+	my $spent = processor_time($pid);
+	# Twice each, for they are watched from the second time on.
+	$session->start("SELECT count(*), count(status) FROM oauth1.http_batch('c', (SELECT array_agg(oauth1.request('GET', $host || '/ok'))"
+			. " || oauth1.request('GET', $slow) FROM generate_series(1, 5) AS i, generate_series(1, 2)), concurrency => 6, token => '')");
+	sleep 0.5;
+	cmp_ok(open_connections($dba), '>', 5, 'a batch keeps its connections');
+	outcome($dba, get('/close_all'));
+	is($session->finish, "11|11\n", '... and all are answered');
+	cmp_ok(processor_time($pid) - $spent, '<', 0.3, '... and does not spin when a service closes them');
+}
+
+# Of a process, in seconds (proc(5): the first field of schedstat).
+sub processor_time { my ($process) = @_; return (split ' ', slurp_file("/proc/$process/schedstat"))[0] / 1e9; }
+
 # Where fd.c grants hardly any to us, calls go on, and so does what else needs one: dblink asks like we do.
 {
 	# The lowest that PostgreSQL takes.
