@@ -251,7 +251,7 @@ choose(lap *lap, const candidate *candidate, bool keyed)
 	}
 	lap->octets += Min((size_t) candidate->size, lap->max_octets - lap->octets);
 	chosen->ids[chosen->count] = Int64GetDatum(candidate->id);
-	chosen->keyed[chosen->count] = BoolGetDatum(keyed);
+	chosen->keyed[chosen->count] = keyed;
 	chosen->positions[chosen->count] = candidate->position;
 	chosen->count++;
 	return true;
@@ -388,7 +388,7 @@ make_room(lap *lap)
 	int			most = Max(lap->candidate_count + lap->chain_count, 1);
 
 	lap->chosen.ids = palloc(sizeof(Datum) * most);
-	lap->chosen.keyed = palloc(sizeof(Datum) * most);
+	lap->chosen.keyed = palloc(sizeof(bool) * most);
 	lap->chosen.positions = palloc(sizeof(oauth1_queue_position) * most);
 }
 

@@ -41,12 +41,15 @@ extern Datum oauth1_queue_array(Oid type, const Datum *values, const bool *nulls
 /* A column of the current result that is not null and passed by value. */
 extern Datum oauth1_queue_value(uint64 row, int n);
 
+/* Where the first column, an id, stands among ids, of which it is one. */
+extern int	oauth1_queue_place(uint64 row, const Datum *ids, int count);
+
 /* Calls to be claimed: parallel arrays. */
 typedef struct oauth1_queue_choice
 {
 	int			count;
 	Datum	   *ids;
-	Datum	   *keyed;
+	bool	   *keyed;
 	oauth1_queue_position *positions;
 } oauth1_queue_choice;
 

@@ -46,7 +46,7 @@ enum
 /* IS NOT DISTINCT: no index has that, so it is the ids that are looked for. */
 static oauth1_statement delete_ended = {
 	.sql = "DELETE FROM oauth1.queue WHERE id = ANY ($2) AND claim IS NOT DISTINCT FROM $1 "
-	"RETURNING array_position($2, id) - 1",
+	"RETURNING id",
 	.nargs = 2,
 	.types = {INT8OID, INT8ARRAYOID},
 };
@@ -55,7 +55,7 @@ static oauth1_statement put_back = {
 	.sql = "UPDATE oauth1.queue SET claim = NULL, claimed_at = NULL, keyed = NULL, "
 	"due = $3[array_position($2, id)] "
 	"WHERE id = ANY ($2) AND claim IS NOT DISTINCT FROM $1 "
-	"RETURNING array_position($2, id) - 1",
+	"RETURNING id",
 	.nargs = 3,
 	.types = {INT8OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID},
 };
@@ -86,7 +86,7 @@ release(int64 claim_number, const oauth1_record *const *records, int count, bool
 		oauth1_queue_array(TIMESTAMPTZOID, dues, NULL, chosen)
 	}, NULL);
 	for (uint64 row = 0; row < rows; row++)
-		found[numbers[DatumGetInt32(oauth1_queue_value(row, 1))]] = true;
+		found[numbers[oauth1_queue_place(row, ids, chosen)]] = true;
 }
 
 /* ---------------------------------------------------------------- the calls */

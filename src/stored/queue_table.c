@@ -24,6 +24,7 @@ static const char *const plan_settings[][2] = {
 	{"plan_cache_mode", "force_generic_plan"},
 	{"enable_indexscan", "on"},
 	{"enable_indexonlyscan", "on"},
+	{"enable_tidscan", "on"},
 	{"enable_nestloop", "on"},
 	{"enable_seqscan", "off"},
 	{"enable_bitmapscan", "off"},
@@ -75,6 +76,17 @@ oauth1_queue_value(uint64 row, int n)
 	bool		isnull;
 
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, n, &isnull);
+}
+
+int
+oauth1_queue_place(uint64 row, const Datum *ids, int count)
+{
+	int64		id = DatumGetInt64(oauth1_queue_value(row, 1));
+
+	for (int i = 0; i < count; i++)
+		if (DatumGetInt64(ids[i]) == id)
+			return i;
+	elog(ERROR, "call %lld was not asked for", (long long) id);
 }
 
 Datum

@@ -18,16 +18,16 @@
  */
 static oauth1_statement mark_claimed = {
 	.sql = "UPDATE oauth1.queue SET claim = $1, claimed_at = $2, "
-	"keyed = $4[array_position($3, id)] "
-	"WHERE id = ANY (ARRAY(SELECT id FROM oauth1.queue "
+	"keyed = id = ANY ($4) "
+	"WHERE ctid = ANY (ARRAY(SELECT ctid FROM oauth1.queue "
 	"WHERE id = ANY ($3) AND coalesce(claim, 0) = 0 AND due <= $2 FOR UPDATE SKIP LOCKED)) "
-	"RETURNING array_position($3, id) - 1",
+	"RETURNING id",
 	.nargs = 4,
-	.types = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, BOOLARRAYOID},
+	.types = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID},
 };
 
 static oauth1_statement read_calls = {
-	.sql = "SELECT array_position($1, id) - 1, consumer, token, http_method, url, headers, "
+	.sql = "SELECT id, consumer, token, http_method, url, headers, "
 	"content_type, body, timeout_ms, cardinality(attempts), max_attempts, idempotent, "
 	"idempotency_key, order_key, enqueued_by, enqueued_by_name, on_done IS NOT NULL "
 	"FROM oauth1.call WHERE id = ANY ($1)",
@@ -37,7 +37,7 @@ static oauth1_statement read_calls = {
 
 enum
 {
-	CALL_N = 1,
+	CALL_ID = 1,
 	CALL_CONSUMER,
 	CALL_TOKEN,
 	CALL_HTTP_METHOD,
@@ -91,6 +91,19 @@ read_claimed(oauth1_claimed *call, uint64 row, MemoryContext memory)
 	call->has_on_done = DatumGetBool(oauth1_queue_value(row, CALL_HAS_ON_DONE));
 }
 
+/* The ids of those that an idempotency key will go out with, as an array. */
+static Datum
+keyed_ids(const oauth1_queue_choice *chosen)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * chosen->count);
+	int			count = 0;
+
+	for (int i = 0; i < chosen->count; i++)
+		if (chosen->keyed[i])
+			ids[count++] = chosen->ids[i];
+	return oauth1_queue_array(INT8OID, ids, NULL, count);
+}
+
 /* Marks them; those that could not be had are taken out. */
 static void
 mark(int64 claim_number, Datum now, oauth1_queue_choice *chosen)
@@ -100,11 +113,11 @@ mark(int64 claim_number, Datum now, oauth1_queue_choice *chosen)
 	uint64		rows = oauth1_query_write(&mark_claimed, (Datum[]) {
 		Int64GetDatum(claim_number), now,
 		oauth1_queue_array(INT8OID, chosen->ids, NULL, chosen->count),
-		oauth1_queue_array(BOOLOID, chosen->keyed, NULL, chosen->count)
+		keyed_ids(chosen)
 	}, NULL);
 
 	for (uint64 row = 0; row < rows; row++)
-		had[DatumGetInt32(oauth1_queue_value(row, 1))] = true;
+		had[oauth1_queue_place(row, chosen->ids, chosen->count)] = true;
 	for (int i = 0; i < chosen->count; i++)
 		if (had[i])
 		{
@@ -129,10 +142,10 @@ read_taken(const oauth1_queue_choice *taken, MemoryContext memory)
 				 errhint("Delete rows of \"oauth1.queue\" whose id is not in \"oauth1.call\".")));
 	for (uint64 row = 0; row < rows; row++)
 	{
-		int			n = DatumGetInt32(oauth1_queue_value(row, CALL_N));
+		int			n = oauth1_queue_place(row, taken->ids, taken->count);
 
 		calls[n].id = DatumGetInt64(taken->ids[n]);
-		calls[n].keyed = DatumGetBool(taken->keyed[n]);
+		calls[n].keyed = taken->keyed[n];
 		calls[n].position = taken->positions[n];
 		read_claimed(&calls[n], row, memory);
 	}
