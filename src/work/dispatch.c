@@ -344,9 +344,39 @@ next_lap(const oauth1_dispatch *dispatch)
 
 typedef struct waiting
 {
+	oauth1_dispatch *dispatch;
 	int64		until;
 	bool		latch_set;
 } waiting;
+
+static int
+count_due(const oauth1_dispatch *dispatch)
+{
+	int64		clock = oauth1_monotonic_us();
+	int			count = 0;
+
+	for (int i = 0; i < dispatch->count; i++)
+		count += oauth1_job_is_due(dispatch->jobs[i], clock);
+	return count;
+}
+
+/*
+ * Looks on, without waiting, as long as that brings more: answers that come one
+ * after the other are recorded together.
+ */
+static void
+gather(waiting *waiting)
+{
+	int			count = count_due(waiting->dispatch);
+	int			before = 0;
+
+	while (!waiting->latch_set && count > before && count < waiting->dispatch->count)
+	{
+		waiting->latch_set = oauth1_transfer_wait(0);
+		before = count;
+		count = count_due(waiting->dispatch);
+	}
+}
 
 /* An operation: waits, and lets the network work. */
 static void
@@ -355,13 +385,14 @@ wait_once(void *argument)
 	waiting    *waiting = argument;
 
 	waiting->latch_set = oauth1_transfer_wait(waiting->until);
+	gather(waiting);
 }
 
 ErrorData *
 oauth1_dispatch_wait(oauth1_dispatch *dispatch, int64 until)
 {
 	MemoryContext old = MemoryContextSwitchTo(dispatch->scratch);
-	waiting		waiting = {.until = Min(until, next_lap(dispatch))};
+	waiting		waiting = {dispatch, Min(until, next_lap(dispatch))};
 
 	/* A session cannot be without a transaction; then a cancel must not abort it. */
 	if (IsTransactionState())
