@@ -86,7 +86,9 @@ oauth1_queue_place(uint64 row, const Datum *ids, int count)
 	for (int i = 0; i < count; i++)
 		if (DatumGetInt64(ids[i]) == id)
 			return i;
-	elog(ERROR, "call %lld was not asked for", (long long) id);
+	ereport(ERROR,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg_internal("call %lld was not asked for", (long long) id)));
 }
 
 Datum
