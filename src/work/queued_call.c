@@ -29,7 +29,7 @@
  * bounds: nobody waits for much longer than was needed.
  */
 #define PAUSE_SHARE 8
-#define SHORTEST_PAUSE_US INT64CONST(1000)
+#define SHORTEST_PAUSE_US INT64CONST(250)
 #define LONGEST_PAUSE_US INT64CONST(20000)
 
 /* So many calls are looked at before a cancel is heard. */
@@ -37,12 +37,18 @@
 
 /* ---------------------------------------------------------------- waiting */
 
-/* Until the time has passed or the latch was set, by whatever. */
+/* Until the time has passed or the latch was set, by whatever; a latch's time is in whole ms. */
 static void
 pause_for(int64 us)
 {
 	static uint32 event = 0;
 
+	if (us < 1000)
+	{
+		pg_usleep((long) us);
+		CHECK_FOR_INTERRUPTS();
+		return;
+	}
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 (long) ((us + 999) / 1000),
 					 oauth1_wait_event("Oauth1AwaitCall", &event));
