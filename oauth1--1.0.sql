@@ -884,6 +884,17 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.handle_callback(text) IS
     'takes the URL that the user was redirected to: exchanges the token, or says why the user or the provider refused';
 
+CREATE FUNCTION oauth1.accept_credentials(
+    provider text,
+    body text,
+    content_type text,
+    name text)
+RETURNS text
+AS 'MODULE_PATHNAME', 'oauth1_accept_credentials'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.accept_credentials(text, text, text, text) IS
+    'makes or renews a consumer with what Magento''s activation or WooCommerce''s wc-auth posted';
+
 CREATE FUNCTION oauth1.renew_token(consumer text, name text DEFAULT 'default')
 RETURNS void
 AS 'MODULE_PATHNAME', 'oauth1_renew_token'
@@ -1522,6 +1533,7 @@ REVOKE ALL ON FUNCTION
     oauth1.drop_consumer(text),
     oauth1.set_token(text, text, text, text),
     oauth1.drop_token(text, text),
+    oauth1.accept_credentials(text, text, text, text),
     oauth1.grant_consumer(text, regrole),
     oauth1.revoke_consumer(text, regrole),
     oauth1.grant_token(text, text, regrole),

@@ -404,12 +404,8 @@ reset_arguments(consumer_row *row, FunctionCallInfo fcinfo, const char *consumer
 		reset_one(row, fcinfo, consumer, names[i]);
 }
 
-/*
- * Raises what a call would raise later: a placeholder of the provider's that has
- * no value, or one that does not fit.
- */
-static void
-check_templates(const oauth1_provider *provider, const char *name)
+void
+oauth1_consumer_check_templates(const oauth1_provider *provider, const char *name)
 {
 	oauth1_consumer *consumer = oauth1_consumer_read(name, CurrentMemoryContext);
 	oauth1_values values = {
@@ -460,7 +456,7 @@ oauth1_create_consumer(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("consumer \"%s\" already exists", name)));
-	check_templates(provider, name);
+	oauth1_consumer_check_templates(provider, name);
 	secrets = take_secrets(fcinfo);
 	oauth1_consumer_secrets_store(name, &secrets);
 	oauth1_query_end(&query);
@@ -489,7 +485,7 @@ oauth1_alter_consumer(PG_FUNCTION_ARGS)
 	provider = oauth1_provider_lock(text_of(&row, COLUMN_PROVIDER));
 	(void) oauth1_query_write(&update_consumer, row.values, row.nulls);
 	oauth1_pause_end(name);
-	check_templates(provider, name);
+	oauth1_consumer_check_templates(provider, name);
 	secrets = take_secrets(fcinfo);
 	oauth1_consumer_secrets_store(name, &secrets);
 	oauth1_notice_unbound_secrets(provider->name, name);

@@ -424,6 +424,14 @@ oauth1_credential_find_consumer(const char *consumer, const char *token_name)
 	return find(&key);
 }
 
+oauth1_credential *
+oauth1_credential_find_as_owner(const char *consumer, const char *token_name)
+{
+	credential_key key = {oauth1_owner(), true, consumer, token_name};
+
+	return find(&key);
+}
+
 /* ---------------------------------------------------------------- secrets that sign nothing */
 
 bool

@@ -67,6 +67,13 @@ extern oauth1_credential *oauth1_credential_find(const char *consumer, const cha
 extern oauth1_credential *oauth1_credential_find_consumer(const char *consumer,
 														  const char *token_name);
 
+/*
+ * The same with the rights of the extension's owner: for a function that is
+ * itself a right, and whose caller need have no grant.
+ */
+extern oauth1_credential *oauth1_credential_find_as_owner(const char *consumer,
+														  const char *token_name);
+
 /* Each hold needs its release, which never throws. */
 extern void oauth1_credential_hold(oauth1_credential *credential);
 extern void oauth1_credential_release(oauth1_credential *credential);

@@ -109,6 +109,22 @@ oauth1_destination(const oauth1_provider *provider, const oauth1_consumer *consu
 }
 
 char *
+oauth1_destination_elsewhere(const oauth1_provider *provider, const oauth1_consumer *consumer,
+							 oa1_text origin)
+{
+	ListCell   *cell;
+
+	foreach(cell, all_origins(provider, consumer))
+	{
+		char	   *other = lfirst(cell);
+
+		if (strlen(other) != origin.length || memcmp(other, origin.data, origin.length) != 0)
+			return other;
+	}
+	return NULL;
+}
+
+char *
 oauth1_destination_of(const char *name)
 {
 	oauth1_consumer *consumer = oauth1_consumer_read(name, CurrentMemoryContext);

@@ -17,7 +17,17 @@
  */
 extern char *oauth1_destination(const oauth1_provider *provider, const oauth1_consumer *consumer);
 
-/* The same, read from the tables by name, inside an oauth1_query; OA007 where there is none. */
+/*
+ * One of the origins in a destination that is not the given one, palloc'd; NULL
+ * where that is the only one.
+ */
+extern char *oauth1_destination_elsewhere(const oauth1_provider *provider,
+										  const oauth1_consumer *consumer, oa1_text origin);
+
+/*
+ * The destination, read from the tables by name, inside an oauth1_query; OA007
+ * where there is no such consumer.
+ */
 extern char *oauth1_destination_of(const char *consumer);
 
 #endif							/* OAUTH1_DESTINATION_H */

@@ -375,6 +375,18 @@ check_url_template(const char *template, const char *what)
 	oa1_buffer_free(&octets);
 }
 
+bool
+oauth1_template_authority(const char *template, char *name, const char *what)
+{
+	const char *authority = strstr(template, "://");
+
+	if (authority == NULL || authority[3] != '{' ||
+		part_at(template, authority + 3) != PART_WHOLE_AUTHORITY)
+		return false;
+	strlcpy(name, read_placeholder(authority + 3, what).name, NAMEDATALEN);
+	return true;
+}
+
 void
 oauth1_template_check(const char *template, oauth1_place place, const char *what)
 {

@@ -40,4 +40,10 @@ extern char *oauth1_expand(const char *template, oauth1_place place, const oauth
  */
 extern void oauth1_template_check(const char *template, oauth1_place place, const char *what);
 
+/*
+ * Is the whole authority of the URL template one placeholder?  Then its name is
+ * written to name, of NAMEDATALEN bytes.  what is as above, for a malformed one.
+ */
+extern bool oauth1_template_authority(const char *template, char *name, const char *what);
+
 #endif							/* OAUTH1_PLACEHOLDER_H */

@@ -109,6 +109,13 @@ extern void oauth1_consumer_secrets_store(const char *consumer,
 										  const oauth1_consumer_secrets *secrets);
 
 /*
+ * Raises what a call with the consumer would raise later: a placeholder of its
+ * provider's that has no value, or one that does not fit (22023, OA003).  Inside
+ * an oauth1_query.
+ */
+extern void oauth1_consumer_check_templates(const oauth1_provider *provider, const char *name);
+
+/*
  * Stores an access token that the current role was given elsewhere, in place of
  * one of the same name, and seals its secret; OA007 where there is no such
  * consumer.  Not inside an oauth1_query.

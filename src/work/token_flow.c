@@ -24,6 +24,7 @@
 #include "stored/registry.h"
 #include "stored/token_store.h"
 #include "work/call.h"
+#include "work/token_flow.h"
 #include "work/token_reply.h"
 
 /* One request to a token endpoint. */
@@ -288,22 +289,17 @@ check_verifier(const oauth1_provider *provider, oa1_text verifier, bool from_red
 		raise_denied("The oauth_verifier is empty.", true);
 }
 
-/* Exchanges a request token; verifier with data NULL: none.  The row (consumer, name, params). */
-static Datum
-exchange_token(FunctionCallInfo fcinfo, const char *oauth_token, oa1_text verifier,
-			   bool from_redirect)
+/*
+ * Exchanges a request token that was taken, and stores the access token; verifier
+ * with data NULL: none.
+ */
+static void
+exchange(const oauth1_request_token *request, oauth1_credential *credential, oa1_text verifier,
+		 oauth1_token_reply *reply)
 {
-	oauth1_request_token *request;
-	oauth1_credential *credential;
 	oauth1_credential_token token;
-	oauth1_token_reply reply;
 	token_step	step;
-	Datum		values[3];
-	bool		nulls[3] = {false, false, false};
 
-	request = oauth1_request_token_take(oauth_token);
-	credential = oauth1_credential_find_consumer(request->consumer, request->name);
-	check_verifier(credential->provider, verifier, from_redirect);
 	token.token = oauth1_utf8_from_cstring(request->token);
 	token.secret_id = (oauth1_secret_id) {request->consumer, request->token,
 	OAUTH1_REQUEST_TOKEN_SECRET};
@@ -312,10 +308,25 @@ exchange_token(FunctionCallInfo fcinfo, const char *oauth_token, oa1_text verifi
 			  credential->provider->access_token_url, "access_token_url");
 	if (verifier.data != NULL)
 		oauth1_pairs_add(&step.protocol, OA1_TEXT("oauth_verifier"), verifier);
-	take_step(&step, &reply);
-	oauth1_token_reply_require_token(&reply, step.what);
-	save_access_token(credential, request->name, &reply, false);
+	take_step(&step, reply);
+	oauth1_token_reply_require_token(reply, step.what);
+	save_access_token(credential, request->name, reply, false);
+}
 
+/* Exchanges a request token for who asked for it.  The row (consumer, name, params). */
+static Datum
+exchange_token(FunctionCallInfo fcinfo, const char *oauth_token, oa1_text verifier,
+			   bool from_redirect)
+{
+	oauth1_request_token *request = oauth1_request_token_take(oauth_token);
+	oauth1_credential *credential = oauth1_credential_find_consumer(request->consumer,
+																	request->name);
+	oauth1_token_reply reply;
+	Datum		values[3];
+	bool		nulls[3] = {false, false, false};
+
+	check_verifier(credential->provider, verifier, from_redirect);
+	exchange(request, credential, verifier, &reply);
 	values[0] = CStringGetTextDatum(request->consumer);
 	values[1] = CStringGetTextDatum(request->name);
 	values[2] = JsonbPGetDatum(oauth1_pairs_to_jsonb(&reply.others));
@@ -335,6 +346,28 @@ oauth1_access_token(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		verifier = oauth1_utf8_from_text(PG_GETARG_TEXT_PP(1));
 	return exchange_token(fcinfo, oauth_token, verifier, false);
+}
+
+/* ---------------------------------------------------------------- a pushed verifier */
+
+/*
+ * The request token is stored and taken out again: so its secret is sealed, as the
+ * signature wants it, and there is one way to exchange a token.
+ */
+void
+oauth1_token_flow_exchange_pushed(const char *consumer, const char *name, oa1_text verifier)
+{
+	oauth1_credential *credential = oauth1_credential_find_as_owner(consumer, name);
+	oauth1_token_reply reply;
+	token_step	step;
+
+	init_step(&step, "request token", credential, &no_token,
+			  credential->provider->request_token_url, "request_token_url");
+	take_step(&step, &reply);
+	oauth1_token_reply_require_token(&reply, step.what);
+	save_request_token(credential, name, &reply);
+	exchange(oauth1_request_token_take(oauth1_cstring_from_utf8(reply.token)),
+			 oauth1_credential_find_as_owner(consumer, name), verifier, &reply);
 }
 
 /* ---------------------------------------------------------------- the redirect (2.2) */

@@ -116,6 +116,9 @@ RETURNS record;
 CREATE FUNCTION oauth1.access_token(
     oauth_token text, oauth_verifier text, OUT consumer text, OUT name text, OUT params jsonb)
 RETURNS record;
+CREATE FUNCTION oauth1.accept_credentials(
+    provider text, body text, content_type text, name text)
+RETURNS text;
 CREATE FUNCTION oauth1.handle_callback(
     callback_url text, OUT consumer text, OUT name text, OUT params jsonb)
 RETURNS record;
@@ -222,7 +225,7 @@ CREATE FUNCTION oauth1.health() RETURNS TABLE (item text, ok boolean, detail tex
 REVOKE ALL ON FUNCTION
     oauth1.create_provider(), oauth1.alter_provider(), oauth1.drop_provider(),
     oauth1.create_consumer(), oauth1.alter_consumer(), oauth1.drop_consumer(),
-    oauth1.set_token(), oauth1.drop_token(),
+    oauth1.set_token(), oauth1.drop_token(), oauth1.accept_credentials(),
     oauth1.grant_consumer(), oauth1.revoke_consumer(),
     oauth1.grant_token(), oauth1.revoke_token_grant(), oauth1.adopt_grants(),
     oauth1.rotate_key(), oauth1.create_master_key(), oauth1.rotate_master_key(),

@@ -9,6 +9,7 @@ import answer
 import lists
 import multipart
 import pages
+import shops
 from answer import Answer
 from judge import Refused
 from store import new_secret
@@ -249,6 +250,7 @@ ROUTES = [
         (r"/lists/number", lists.number),
         (r"/lists/woocommerce", lists.woocommerce),
         (r"/control/consumers", control_consumers),
+        *shops.ROUTES,
     )]
 
 

@@ -8,6 +8,8 @@
 #   my @requests = $service->ledger($mark);  # what arrived since, see test/provider/ledger.py
 #   my $callback = $service->approve($authorize_url);           # or deny => 1, user => 'bob'
 #
+#   my $push = $service->push_from('magento', base => $service->url('/magento/'));
+#
 # It ends with the object, and with the test at the latest.
 package OAuth1::Service;
 
@@ -124,6 +126,17 @@ sub add_consumer
 		{ content => encode_json(\%consumer) });
 	die "add_consumer: $answer->{status} $answer->{content}" unless $answer->{success};
 	return;
+}
+
+# What a shop pushes, as a hash of body and content_type: kind is magento or woocommerce, the fields
+# are those of test/provider/shops.py.
+sub push_from
+{
+	my ($self, $kind, %given) = @_;
+	my $answer = HTTP::Tiny->new->post("http://127.0.0.1:$self->{ports}{http}/control/$kind",
+		{ content => encode_json(\%given) });
+	die "push_from: $answer->{status} $answer->{content}" unless $answer->{success};
+	return decode_json($answer->{content});
 }
 
 1;
