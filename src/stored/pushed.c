@@ -20,7 +20,6 @@
 #include "ground/errors.h"
 #include "ground/jsonb_params.h"
 #include "stored/destination.h"
-#include "stored/pause.h"
 #include "stored/placeholder.h"
 #include "stored/pushed.h"
 #include "stored/query.h"
@@ -146,6 +145,17 @@ check_shop_is_known(const oauth1_provider *provider, const char *name)
 					 errhint("Create the consumer first, with that var and any consumer_key; what is pushed then takes its place.")));
 }
 
+/* What would let the shop in: of a consumer that there was, nothing that is pushed. */
+static const char *
+hint_for(const oa1_url *base, bool existed)
+{
+	if (existed)
+		return "What is pushed does not move a consumer. Where the shop has moved, change vars with oauth1.alter_consumer first.";
+	if (base->scheme.length == strlen("http"))
+		return "Plain http takes a provider whose URLs are http, its allow_http, and the setting oauth1.allow_http.";
+	return "The host of all the provider's URLs must be one placeholder, or this one.";
+}
+
 /* Everything that the consumer signs has to go to the shop that says it is the one. */
 static void
 check_shop(const oauth1_provider *provider, const oauth1_consumer *consumer, const oa1_url *base,
@@ -160,9 +170,7 @@ check_shop(const oauth1_provider *provider, const oauth1_consumer *consumer, con
 			 errmsg("store_base_url is not where requests of consumer \"%s\" go", consumer->name),
 			 errdetail("It is at %.*s, and they go to %s. Nothing was sent.",
 					   (int) base->origin.length, base->origin.data, elsewhere),
-			 existed ?
-			 errhint("What is pushed does not move a consumer. Where the shop has moved, change vars with oauth1.alter_consumer first.") :
-			 errhint("Plain http takes a provider whose URLs are http, its allow_http, and the setting oauth1.allow_http.")));
+			 errhint("%s", hint_for(base, existed))));
 }
 
 /* ---------------------------------------------------------------- storing it */
@@ -212,6 +220,5 @@ oauth1_pushed_store(const char *name, const char *provider_name, const oauth1_pu
 	if (pushed->base_url.data != NULL)
 		check_shop(provider, consumer, &base, existed);
 	oauth1_consumer_secrets_store(name, &secrets);
-	oauth1_pause_end(name);
 	oauth1_query_end(&query);
 }

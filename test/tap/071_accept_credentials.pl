@@ -62,10 +62,12 @@ sub accept_sql
 	return "SELECT oauth1.accept_credentials('$provider', body, content_type, '$name') FROM pushed WHERE id = $id";
 }
 
+# The consumer, or what went wrong.
 sub accepted
 {
 	my ($provider, $name, $push, $session) = @_;
-	return ($session // $dba)->rows(accept_sql(@_[ 0 .. 2 ]));
+	my $sql = accept_sql(@_[ 0 .. 2 ]);
+	return eval { ($session // $dba)->rows($sql) } // $@;
 }
 
 sub refusal
@@ -173,8 +175,10 @@ is(status_of($alice, 'm', '/V1/orders'), 401, 'the store has revoked the token')
 is(accepted('magento', 'm', $push), 'm', 'authorized again');
 isnt($dba->rows(q{SELECT token FROM oauth1.tokens WHERE consumer = 'm'}), $token, 'a new token');
 is(status_of($alice, 'm', '/V1/orders'), 200, 'which the role uses');
+$dba->rows(q{INSERT INTO oauth1.consumer_pause VALUES ('m', 5, now() + interval '1 hour', 'test')});
 $push = magento();
 is(accepted('magento', 'm', $push), 'm', 'a new integration of the same store');
+is($dba->rows('SELECT count(*) FROM oauth1.consumer_pause'), 0, 'a pause of its queued calls is over');
 is($dba->rows(q{SELECT consumer_key, rate_limit FROM oauth1.consumers WHERE name = 'm'}),
 	field($push, 'oauth_consumer_key') . '|600/min', 'a new key, and all else as it was');
 is(status_of($alice, 'm', '/V1/orders'), 200, 'the role uses that');
@@ -214,6 +218,20 @@ $push = magento();
 accepted('magento', 'once', $push);
 is_error(refusal('magento', 'once', $push), 'OA002', qr/permission_denied/, 'an activation that was answered already');
 is(status_of($dba, 'once', '/V1/orders'), 200, 'and its first answer counts');
+
+# A store that says something else, or nothing.
+foreach my $case (
+	[ 'html', 'OA002', qr/request token request.*HTML/s ],
+	[ 'hang', 'OA006', qr/request was sent/ ],
+	[ 'reset', 'OA009', qr/received/ ])
+{
+	my ($mode, $sqlstate, $like) = @$case;
+	$dba->rows("SET oauth1.timeout = '300ms'");
+	is_error(refusal('magento', 'fresh', magento(base => $service->url("/flaky/$mode/magento/"))),
+		$sqlstate, $like, "the store's answer is $mode");
+	$dba->rows('RESET oauth1.timeout');
+}
+is(state_of('fresh'), '', 'no consumer came of it');
 
 # ---------------------------------------------------------------- where it may go
 
@@ -264,7 +282,7 @@ $dba->rows(sprintf "SELECT oauth1.create_provider('own', '{%smagento/rest}',"
 	  . "access_token_url => '%1\$smagento/oauth/token/access')", $service->url('/'));
 is(accepted('own', 'own', magento()), 'own', 'a provider without placeholders, of another callback mode');
 is($dba->rows(q{SELECT vars FROM oauth1.consumers WHERE name = 'own'}), '{}', 'takes no vars');
-is_error(refusal('own', 'own2', magento(base => 'https://evil.example/')), 'OA003', qr/not where requests/, 'of another shop');
+is_error(refusal('own', 'own2', magento(base => 'https://evil.example/')), 'OA003', qr/not where requests.*HINT:  The host of all/s, 'of another shop');
 
 # ---------------------------------------------------------------- bodies that are none
 
