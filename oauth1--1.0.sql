@@ -884,6 +884,18 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.handle_callback(text) IS
     'takes the URL that the user was redirected to: exchanges the token, or says why the user or the provider refused';
 
+CREATE FUNCTION oauth1.authorize(
+    INOUT consumer text,
+    INOUT name text DEFAULT 'default',
+    INOUT params jsonb DEFAULT '{}',
+    port integer DEFAULT 0,
+    timeout_ms integer DEFAULT 300000)
+RETURNS record
+AS 'MODULE_PATHNAME', 'oauth1_authorize'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.authorize(text, text, jsonb, integer, integer) IS
+    'the whole flow in one call: shows the URL that the user opens, waits on 127.0.0.1 for the browser to come back, stores the access token';
+
 CREATE FUNCTION oauth1.accept_credentials(
     provider text,
     body text,

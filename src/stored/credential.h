@@ -22,6 +22,8 @@ typedef struct oauth1_credential_token
 	oa1_text	token;			/* data NULL: two-legged */
 	oauth1_secret_id secret_id;
 	oauth1_sealed *secret;		/* NULL: none stored */
+	oa1_text	fresh;			/* else one that never was, in the clear; data NULL: none */
+	const char *fresh_for;		/* where that one may go */
 } oauth1_credential_token;
 
 typedef struct oauth1_credential

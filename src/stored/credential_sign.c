@@ -107,6 +107,13 @@ open_secrets(const oauth1_credential *credential, const oauth1_credential_token 
 	if (token->secret != NULL)
 		oauth1_secret_open(&token->secret_id, token->secret, credential->destination,
 						   token_secret);
+	else if (token->fresh.data != NULL)
+	{
+		oauth1_secret_check_destination(&token->secret_id, token->fresh_for,
+										credential->destination);
+		oa1_buffer_append_text(token_secret, token->fresh);
+		oauth1_check_core(token_secret->status, "token secret");
+	}
 }
 
 static oa1_status

@@ -147,9 +147,11 @@ oauth1_secret_delete(const oauth1_secret_id *id)
 
 /* ---------------------------------------------------------------- open */
 
-static void
-raise_moved(const oauth1_secret_id *id, const char *bound, const char *now)
+void
+oauth1_secret_check_destination(const oauth1_secret_id *id, const char *bound, const char *now)
 {
+	if (strcmp(bound, now) == 0)
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OAUTH1_SECRET),
 			 errmsg("cannot use the %s", describe(id)),
@@ -226,8 +228,7 @@ oauth1_secret_open(const oauth1_secret_id *id, const oauth1_sealed *sealed,
 	}
 	if (key == NULL)
 		raise_no_key(id, &problem);
-	if (strcmp(sealed->destination, destination) != 0)
-		raise_moved(id, sealed->destination, destination);
+	oauth1_secret_check_destination(id, sealed->destination, destination);
 	open_as_stored(id, sealed, key, out);
 }
 

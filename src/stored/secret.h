@@ -56,6 +56,10 @@ extern oauth1_sealed *oauth1_secret_read(const oauth1_secret_id *id, MemoryConte
 extern void oauth1_secret_open(const oauth1_secret_id *id, const oauth1_sealed *sealed,
 							   const char *destination, oa1_buffer *out);
 
+/* OA005 where a secret is bound to another destination than it would go to now. */
+extern void oauth1_secret_check_destination(const oauth1_secret_id *id, const char *bound,
+											const char *now);
+
 /* Deletes the row, if there is one; inside an oauth1_query. */
 extern void oauth1_secret_delete(const oauth1_secret_id *id);
 

@@ -136,12 +136,12 @@ result_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 
 /* ---------------------------------------------------------------- request token (2.1) */
 
-/* The callback of a step: the argument's, else the consumer's, else out of band. */
+/* The callback that is given, else the consumer's, else out of band. */
 static oa1_text
-callback_of(FunctionCallInfo fcinfo, int n, const oauth1_credential *credential)
+callback_of(oa1_text given, const oauth1_credential *credential)
 {
-	if (!PG_ARGISNULL(n))
-		return oauth1_utf8_from_text(PG_GETARG_TEXT_PP(n));
+	if (given.data != NULL)
+		return given;
 	if (credential->consumer->callback != NULL)
 		return oauth1_utf8_from_cstring(credential->consumer->callback);
 	return OA1_TEXT("oob");
@@ -184,19 +184,60 @@ authorize_url(const oauth1_credential *credential, oa1_text token, oa1_text call
 	return oauth1_url_with_pairs((oa1_text) {expanded, strlen(expanded)}, &pairs);
 }
 
+/* Asks for one; callback with data NULL: none is sent.  The names must live as long as *asked. */
 static void
-save_request_token(const oauth1_credential *credential, const char *name,
-				   const oauth1_token_reply *reply)
+ask(oauth1_credential *credential, const char *name, oa1_text callback, Jsonb *params,
+	oauth1_asked_token *asked, oauth1_token_reply *reply)
 {
-	oauth1_new_token token = {
-		.consumer = credential->consumer->name,
+	token_step	step;
+
+	init_step(&step, "request token", credential, &no_token,
+			  credential->provider->request_token_url, "request_token_url");
+	if (callback.data != NULL)
+		oauth1_pairs_add(&step.protocol, OA1_TEXT("oauth_callback"), callback);
+	if (params != NULL)
+		add_params(&step, params);
+	take_step(&step, reply);
+	oauth1_token_reply_require_token(reply, step.what);
+	*asked = (oauth1_asked_token) {
+		.consumer = pstrdup(credential->consumer->name),
 		.name = name,
-		.token = oauth1_cstring_from_utf8(reply->token),
+		.token = reply->token,
 		.secret = reply->token_secret,
 		.expires_in = reply->expires_in,
+		.destination = pstrdup(credential->destination),
+	};
+}
+
+void
+oauth1_token_flow_ask(const char *consumer, const char *name, oa1_text callback, Jsonb *params,
+					  oauth1_asked_token *asked)
+{
+	oauth1_credential *credential = oauth1_credential_find_consumer(consumer, name);
+	const oauth1_provider *provider = credential->provider;
+	oauth1_token_reply reply;
+
+	callback = callback_of(callback, credential);
+	ask(credential, name,
+		provider->callback_mode == OAUTH1_CALLBACK_REQUEST ? callback : (oa1_text) {NULL, 0},
+		params, asked, &reply);
+	check_confirmed(provider, &reply);
+	if (provider->authorize_url != NULL)
+		asked->authorize_url = authorize_url(credential, asked->token, callback);
+}
+
+static void
+save_request_token(const oauth1_asked_token *asked)
+{
+	oauth1_new_token token = {
+		.consumer = asked->consumer,
+		.name = asked->name,
+		.token = oauth1_cstring_from_utf8(asked->token),
+		.secret = asked->secret,
+		.expires_in = asked->expires_in,
 	};
 
-	oauth1_request_token_save(&token, credential->destination);
+	oauth1_request_token_save(&token, asked->destination);
 }
 
 PG_FUNCTION_INFO_V1(oauth1_request_token_sql);
@@ -207,33 +248,23 @@ oauth1_request_token_sql(PG_FUNCTION_ARGS)
 {
 	char	   *consumer = oauth1_required_argument(fcinfo, 0, "consumer");
 	char	   *name = oauth1_required_argument(fcinfo, 3, "name");
-	oauth1_credential *credential;
-	oauth1_token_reply reply;
-	oa1_text	callback;
-	token_step	step;
+	oa1_text	callback = {NULL, 0};
+	oauth1_asked_token asked;
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
 	oauth1_prevent_read_only("oauth1.request_token()");
 	oauth1_check_name(name, "name");
-	credential = oauth1_credential_find_consumer(consumer, name);
-	init_step(&step, "request token", credential, &no_token,
-			  credential->provider->request_token_url, "request_token_url");
-	callback = callback_of(fcinfo, 1, credential);
-	if (credential->provider->callback_mode == OAUTH1_CALLBACK_REQUEST)
-		oauth1_pairs_add(&step.protocol, OA1_TEXT("oauth_callback"), callback);
-	if (!PG_ARGISNULL(2))
-		add_params(&step, PG_GETARG_JSONB_P(2));
-	take_step(&step, &reply);
-	oauth1_token_reply_require_token(&reply, step.what);
-	check_confirmed(credential->provider, &reply);
-	save_request_token(credential, name, &reply);
+	if (!PG_ARGISNULL(1))
+		callback = oauth1_utf8_from_text(PG_GETARG_TEXT_PP(1));
+	oauth1_token_flow_ask(consumer, name, callback,
+						  PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2), &asked);
+	save_request_token(&asked);
 
-	values[0] = PointerGetDatum(oauth1_text_from_utf8(reply.token));
-	nulls[1] = credential->provider->authorize_url == NULL;
+	values[0] = PointerGetDatum(oauth1_text_from_utf8(asked.token));
+	nulls[1] = asked.authorize_url.data == NULL;
 	if (!nulls[1])
-		values[1] = PointerGetDatum(oauth1_text_from_utf8(authorize_url(credential, reply.token,
-																		callback)));
+		values[1] = PointerGetDatum(oauth1_text_from_utf8(asked.authorize_url));
 	return result_row(fcinfo, values, nulls);
 }
 
@@ -289,46 +320,81 @@ check_verifier(const oauth1_provider *provider, oa1_text verifier, bool from_red
 		raise_denied("The oauth_verifier is empty.", true);
 }
 
-/*
- * Exchanges a request token that was taken, and stores the access token; verifier
- * with data NULL: none.
- */
+/* A request token that is to be exchanged, and for what. */
+typedef struct pending_token
+{
+	const char *consumer;
+	const char *name;			/* of the access token */
+	oauth1_credential_token token;
+} pending_token;
+
+/* Of one that was stored, which is taken out: OA007 where it cannot be. */
+static pending_token
+stored_token(const char *oauth_token)
+{
+	oauth1_request_token *request = oauth1_request_token_take(oauth_token);
+
+	return (pending_token) {
+		.consumer = request->consumer,
+		.name = request->name,
+		.token = {
+			.token = oauth1_utf8_from_cstring(request->token),
+			.secret_id = {request->consumer, request->token, OAUTH1_REQUEST_TOKEN_SECRET},
+			.secret = request->secret,
+		},
+	};
+}
+
+/* Of one that this very statement asked for. */
+static pending_token
+asked_token(const oauth1_asked_token *asked)
+{
+	return (pending_token) {
+		.consumer = asked->consumer,
+		.name = asked->name,
+		.token = {
+			.token = asked->token,
+			.secret_id = {
+				asked->consumer, oauth1_cstring_from_utf8(asked->token),
+				OAUTH1_REQUEST_TOKEN_SECRET
+			},
+			.fresh = asked->secret,
+			.fresh_for = asked->destination,
+		},
+	};
+}
+
+/* Exchanges a request token and stores the access token; verifier with data NULL: none. */
 static void
-exchange(const oauth1_request_token *request, oauth1_credential *credential, oa1_text verifier,
+exchange(const pending_token *pending, oauth1_credential *credential, oa1_text verifier,
 		 oauth1_token_reply *reply)
 {
-	oauth1_credential_token token;
 	token_step	step;
 
-	token.token = oauth1_utf8_from_cstring(request->token);
-	token.secret_id = (oauth1_secret_id) {request->consumer, request->token,
-	OAUTH1_REQUEST_TOKEN_SECRET};
-	token.secret = request->secret;
-	init_step(&step, "access token", credential, &token,
+	init_step(&step, "access token", credential, &pending->token,
 			  credential->provider->access_token_url, "access_token_url");
 	if (verifier.data != NULL)
 		oauth1_pairs_add(&step.protocol, OA1_TEXT("oauth_verifier"), verifier);
 	take_step(&step, reply);
 	oauth1_token_reply_require_token(reply, step.what);
-	save_access_token(credential, request->name, reply, false);
+	save_access_token(credential, pending->name, reply, false);
 }
 
 /* Exchanges a request token for who asked for it.  The row (consumer, name, params). */
 static Datum
-exchange_token(FunctionCallInfo fcinfo, const char *oauth_token, oa1_text verifier,
+exchange_token(FunctionCallInfo fcinfo, const pending_token *pending, oa1_text verifier,
 			   bool from_redirect)
 {
-	oauth1_request_token *request = oauth1_request_token_take(oauth_token);
-	oauth1_credential *credential = oauth1_credential_find_consumer(request->consumer,
-																	request->name);
+	oauth1_credential *credential = oauth1_credential_find_consumer(pending->consumer,
+																	pending->name);
 	oauth1_token_reply reply;
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
 
 	check_verifier(credential->provider, verifier, from_redirect);
-	exchange(request, credential, verifier, &reply);
-	values[0] = CStringGetTextDatum(request->consumer);
-	values[1] = CStringGetTextDatum(request->name);
+	exchange(pending, credential, verifier, &reply);
+	values[0] = CStringGetTextDatum(pending->consumer);
+	values[1] = CStringGetTextDatum(pending->name);
 	values[2] = JsonbPGetDatum(oauth1_pairs_to_jsonb(&reply.others));
 	return result_row(fcinfo, values, nulls);
 }
@@ -341,33 +407,28 @@ oauth1_access_token(PG_FUNCTION_ARGS)
 {
 	char	   *oauth_token = oauth1_required_argument(fcinfo, 0, "oauth_token");
 	oa1_text	verifier = {NULL, 0};
+	pending_token pending;
 
 	oauth1_prevent_read_only("oauth1.access_token()");
 	if (!PG_ARGISNULL(1))
 		verifier = oauth1_utf8_from_text(PG_GETARG_TEXT_PP(1));
-	return exchange_token(fcinfo, oauth_token, verifier, false);
+	pending = stored_token(oauth_token);
+	return exchange_token(fcinfo, &pending, verifier, false);
 }
 
 /* ---------------------------------------------------------------- a pushed verifier */
 
-/*
- * The request token is stored and taken out again: so its secret is sealed, as the
- * signature wants it, and there is one way to exchange a token.
- */
 void
 oauth1_token_flow_exchange_pushed(const char *consumer, const char *name, oa1_text verifier)
 {
-	oauth1_credential *credential = oauth1_credential_find_as_owner(consumer, name);
+	oauth1_asked_token asked;
 	oauth1_token_reply reply;
-	token_step	step;
+	pending_token pending;
 
-	init_step(&step, "request token", credential, &no_token,
-			  credential->provider->request_token_url, "request_token_url");
-	take_step(&step, &reply);
-	oauth1_token_reply_require_token(&reply, step.what);
-	save_request_token(credential, name, &reply);
-	exchange(oauth1_request_token_take(oauth1_cstring_from_utf8(reply.token)),
-			 oauth1_credential_find_as_owner(consumer, name), verifier, &reply);
+	ask(oauth1_credential_find_as_owner(consumer, name), name, (oa1_text) {NULL, 0}, NULL,
+		&asked, &reply);
+	pending = asked_token(&asked);
+	exchange(&pending, oauth1_credential_find_as_owner(consumer, name), verifier, &reply);
 }
 
 /* ---------------------------------------------------------------- the redirect (2.2) */
@@ -444,28 +505,58 @@ read_redirect(oa1_text url)
 	return found;
 }
 
+/* Raises an error for a redirect that says no, or that gives no token. */
+static void
+check_redirect(const redirect *found)
+{
+	if (found->problem.problem.data != NULL)
+		raise_denied(oauth1_problem_detail(&found->problem),
+					 oauth1_text_is(found->problem.problem, "user_refused") ||
+					 oauth1_text_is(found->problem.problem, "permission_denied"));
+	if (found->denied.data != NULL)
+		raise_denied("The redirect says that it was denied.", true);
+	if (found->token.length == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid callback URL"),
+				 errdetail("It has no oauth_token."),
+				 errhint("Give the whole URL that the browser was sent to.")));
+}
+
+static void
+check_same_token(oa1_text redirected, oa1_text asked)
+{
+	if (redirected.length == asked.length &&
+		memcmp(redirected.data, asked.data, asked.length) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid callback URL"),
+			 errdetail("Its oauth_token is not the one that was asked for.")));
+}
+
+Datum
+oauth1_token_flow_finish(FunctionCallInfo fcinfo, oa1_text redirect_url,
+						 const oauth1_asked_token *asked)
+{
+	redirect	found = read_redirect(redirect_url);
+	pending_token pending;
+
+	check_redirect(&found);
+	if (asked != NULL)
+		check_same_token(found.token, asked->token);
+	pending = asked ? asked_token(asked) : stored_token(oauth1_cstring_from_utf8(found.token));
+	return exchange_token(fcinfo, &pending, found.verifier, true);
+}
+
 PG_FUNCTION_INFO_V1(oauth1_handle_callback);
 
 /* handle_callback(callback_url) → (consumer, name, params) */
 Datum
 oauth1_handle_callback(PG_FUNCTION_ARGS)
 {
-	redirect	found = read_redirect(oauth1_utf8_from_text(PG_GETARG_TEXT_PP(0)));
-
 	oauth1_prevent_read_only("oauth1.handle_callback()");
-	if (found.problem.problem.data != NULL)
-		raise_denied(oauth1_problem_detail(&found.problem),
-					 oauth1_text_is(found.problem.problem, "user_refused") ||
-					 oauth1_text_is(found.problem.problem, "permission_denied"));
-	if (found.denied.data != NULL)
-		raise_denied("The redirect says that it was denied.", true);
-	if (found.token.length == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid callback URL"),
-				 errdetail("It has no oauth_token."),
-				 errhint("Give the whole URL that the browser was sent to.")));
-	return exchange_token(fcinfo, oauth1_cstring_from_utf8(found.token), found.verifier, true);
+	return oauth1_token_flow_finish(fcinfo, oauth1_utf8_from_text(PG_GETARG_TEXT_PP(0)), NULL);
 }
 
 /* ---------------------------------------------------------------- renew and revoke */

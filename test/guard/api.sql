@@ -122,6 +122,10 @@ RETURNS text;
 CREATE FUNCTION oauth1.handle_callback(
     callback_url text, OUT consumer text, OUT name text, OUT params jsonb)
 RETURNS record;
+CREATE FUNCTION oauth1.authorize(
+    INOUT consumer text, INOUT name text DEFAULT 'default', INOUT params jsonb DEFAULT '{}',
+    port integer DEFAULT 0, timeout_ms integer DEFAULT 300000)
+RETURNS record;
 CREATE FUNCTION oauth1.renew_token(consumer text, name text DEFAULT 'default') RETURNS void;
 CREATE FUNCTION oauth1.revoke_token(consumer text, name text DEFAULT 'default') RETURNS void;
 

@@ -9,6 +9,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
+use HTTP::Tiny;
 use IPC::Run ();
 use JSON::PP qw(decode_json);
 use PostgreSQL::Test::Cluster;
@@ -89,7 +90,8 @@ sub pieces
 }
 
 # psql on all pieces in one session, each behind a marker: its stdout and stderr. Where it asks
-# for the URL that the browser was sent to, there is a user with a browser.
+# for the URL that the browser was sent to, or shows one that is to be opened, there is a user with
+# a browser.
 sub psql
 {
 	my (@pieces) = @_;
@@ -109,6 +111,7 @@ sub psql
 	while ($psql->pumpable)
 	{
 		$psql->pump;
+		come_back($1) while $err =~ /open this URL in a browser: (\S+)\n/gc;
 		next unless defined $prompt && $out =~ s/\Q$prompt\E\z//;
 		$in .= callback($out) . "\n";
 		undef $prompt;
@@ -125,6 +128,15 @@ sub callback
 	my ($query) = $out =~ m{.*https://\S+?/oauth/authorize(\?\S+)}s
 	  or die "no authorize URL in: $out";
 	return $service->approve("$service->{https}/oauth/authorize$query", user => 'alice');
+}
+
+# The same, and the browser goes where it is sent.
+sub come_back
+{
+	my ($url) = @_;
+	my $page = HTTP::Tiny->new->get(callback($url));
+	like($page->{content}, qr/It worked/, 'the browser that came back is told so');
+	return;
 }
 
 sub run_document

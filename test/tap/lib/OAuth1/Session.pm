@@ -4,6 +4,7 @@
 #   my $rows = $session->rows("SELECT ...");       # unaligned; dies where there is an error
 #   my $error = $session->error("SELECT ...");     # { sqlstate, message, detail, hint, text }, or undef
 #   $session->start("SELECT ..."); ... my $text = $session->finish;   # meanwhile something else
+#   my ($url) = $session->await(qr/NOTICE: .* (http\S+)/);   # what is started says on its way
 #
 # What the server says on the side (NOTICE, WARNING) is in $session->said afterwards.
 package OAuth1::Session;
@@ -42,29 +43,49 @@ sub start
 {
 	my ($self, $sql) = @_;
 	die encode_utf8("the session has ended; not sent: $sql\n") if $self->{ended};
+	$self->{text} = '';
 	print { $self->{in} } "$sql\n;\n\\echo '$mark'\n";
 	return;
+}
+
+# Reads on until the mark, or until what a regexp matches in all that was printed of the statement;
+# true where that came first. At the session's end there is neither.
+sub read_on
+{
+	my ($self, $regexp) = @_;
+	local $SIG{ALRM} = sub { die "no end of a statement after $patience s; so far: $self->{text}\n" };
+	alarm $patience;
+	while (!$regexp || $self->{text} !~ $regexp)
+	{
+		my $line = readline $self->{out};
+		$self->{ended} = 1 unless defined $line;
+		if (!defined $line || $line eq "$mark\n")
+		{
+			alarm 0;
+			return 0;
+		}
+		$self->{text} .= $line;
+	}
+	alarm 0;
+	return 1;
+}
+
+# What the regexp captured, once the statement that was started has said it; dies where it ends
+# without.
+sub await
+{
+	my ($self, $regexp) = @_;
+	die encode_utf8("it ended without having said $regexp: $self->{text}") unless $self->read_on($regexp);
+	return $self->{text} =~ $regexp;
 }
 
 # Everything psql printed for what was started; also where the session ended meanwhile.
 sub finish
 {
 	my ($self) = @_;
-	my $text = '';
-	local $SIG{ALRM} = sub { die "no end of a statement after $patience s; so far: $text\n" };
-	alarm $patience;
-	while (defined(my $line = readline $self->{out}))
-	{
-		if ($line eq "$mark\n")
-		{
-			alarm 0;
-			$self->{said} = join '', $text =~ /^(?:psql:[^\n]*: )?((?:NOTICE|WARNING|INFO):[^\n]*\n)/mg;
-			return $text;
-		}
-		$text .= $line;
-	}
-	alarm 0;
-	$self->{ended} = 1;
+	$self->read_on;
+	my $text = $self->{text};
+	$self->{said} = join '', $text =~ /^(?:psql:[^\n]*: )?((?:NOTICE|WARNING|INFO):[^\n]*\n)/mg;
 	return $text;
 }
 
