@@ -405,6 +405,22 @@ is_error(refusal('magento', 'm', woocommerce()), '22023', qr/no verifier/, 'JSON
 is_error(refusal('woocommerce', 'w', magento()), '55000', qr/no request_token_url/, 'a form for WooCommerce');
 is_error(refusal('nobody', 'm', magento()), '42704', qr/nobody/, 'no such provider');
 
+# In a database of another encoding.
+$dba->rows(q{CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'});
+my $latin1 = OAuth1::Session->new($node, dbname => 'latin1');
+$latin1->rows('CREATE EXTENSION oauth1; '
+	  . sprintf "SELECT oauth1.create_provider('woo_own', '{%s}')", $service->url('/'));
+foreach my $case ([ 'k\\u00e9y', 'kéy' ], [ 'kéy', 'kéy' ], [ 'k\\u6f0fy', undef ], ['k\\ud83d\\udd27y', undef ])
+{
+	my ($written, $stored) = @$case;
+	my $said = $latin1->query('SELECT oauth1.accept_credentials('
+		  . quote(\qq('woo_own', '{"consumer_key": "$written", "consumer_secret": "s"}', 'application/json', 'l')) . ')');
+	like($said, defined $stored ? qr/^l$/m : qr/^ERROR:  22023: invalid body/m, "LATIN1: a key written $written");
+	is($latin1->rows('SELECT consumer_key FROM oauth1.consumers'), $stored, "LATIN1: a key written $written, stored") if defined $stored;
+}
+is_error($latin1->error("SELECT oauth1.accept_credentials('magento', 'store_base_url=https%3A%2F%2Fh%2F&oauth_consumer_key=%E6%BC%8F"
+		  . "&oauth_consumer_secret=s&oauth_verifier=v', '$form', 'l2')"), '22P05', qr/encoding/, 'LATIN1: a key in a form that it lacks');
+
 # ---------------------------------------------------------------- by whom
 
 my %sessions = map { $_ => OAuth1::Session->new($node, user => $_) } qw(admin anon);
