@@ -83,7 +83,7 @@ drain(int concurrency, int64 max_calls)
 
 	/* The statement's own snapshot goes with its transaction. */
 	oauth1_procedure_commit();
-	dispatch = oauth1_dispatch_begin(&transactions, concurrency, max_calls);
+	dispatch = oauth1_dispatch_begin(&transactions, concurrency, max_calls, false);
 	PG_TRY();
 	{
 		error = send_all(dispatch);

@@ -336,7 +336,7 @@ static void
 work(life *life)
 {
 	life->dispatch = oauth1_dispatch_begin(&oauth1_background_transactions,
-										   oauth1_worker_concurrency, -1);
+										   oauth1_worker_concurrency, -1, true);
 	for (;;)
 	{
 		heed_signals(life);

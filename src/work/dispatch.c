@@ -37,7 +37,8 @@
 /* ---------------------------------------------------------------- begin and end */
 
 oauth1_dispatch *
-oauth1_dispatch_begin(const oauth1_transactions *transactions, int concurrency, int64 max_calls)
+oauth1_dispatch_begin(const oauth1_transactions *transactions, int concurrency, int64 max_calls,
+					  bool patient)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "oauth1 dispatch",
 												 ALLOCSET_DEFAULT_SIZES);
@@ -50,6 +51,7 @@ oauth1_dispatch_begin(const oauth1_transactions *transactions, int concurrency, 
 	dispatch->transactions = transactions;
 	dispatch->jobs = palloc(2 * concurrency * sizeof(oauth1_job *));
 	dispatch->done = palloc(2 * concurrency * sizeof(oauth1_job *));
+	dispatch->patient = patient;
 	dispatch->left = max_calls < 0 ? PG_INT64_MAX : max_calls;
 	oauth1_lanes_init(&dispatch->lanes, concurrency);
 	dispatch->expects = true;

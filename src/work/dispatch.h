@@ -2,7 +2,7 @@
  * dispatch.h
  *	  Claim, send, record: the loop that the worker and every drain run.
  *
- *		dispatch = oauth1_dispatch_begin(&transactions, concurrency, -1);
+ *		dispatch = oauth1_dispatch_begin(&transactions, concurrency, -1, true);
  *		for (;;)
  *		{
  *			error = oauth1_dispatch_lap(dispatch, true);
@@ -37,10 +37,11 @@ typedef struct oauth1_dispatch oauth1_dispatch;
  * In a memory context of its own, under the current one, outside a transaction of
  * transactions.  concurrency: how many calls of one consumer are under way at
  * once, and half of how many are claimed.  max_calls: how many it may claim in
- * all; -1: no bound.
+ * all; -1: no bound.  Where claims fail, they are tried again and again; who is not
+ * patient gives up after the fifth in a row, with nothing under way.
  */
 extern oauth1_dispatch *oauth1_dispatch_begin(const oauth1_transactions *transactions,
-											  int concurrency, int64 max_calls);
+											  int concurrency, int64 max_calls, bool patient);
 
 /* concurrency is another from now on; what is under way is not touched. */
 extern void oauth1_dispatch_set_concurrency(oauth1_dispatch *dispatch, int concurrency);
@@ -50,7 +51,7 @@ extern void oauth1_dispatch_set_concurrency(oauth1_dispatch *dispatch, int concu
  * records what got done, runs what follows from it, looks for the dead, claims
  * (not where may_claim is false).  A failure of one call is that call's.
  * Returns NULL, or the error that ends it: no work is possible (the extension is
- * gone: 42704, 42P01, 3F000; foreign triggers: 55000), or a cancel.  The caller
+ * gone: 42704, 42P01, 3F000; foreign triggers: 55000; or not now), or a cancel.  The caller
  * then abandons, and raises it on.
  */
 extern ErrorData *oauth1_dispatch_lap(oauth1_dispatch *dispatch, bool may_claim);

@@ -17,6 +17,9 @@
 /* Octets of requests that are claimed at a time; one call may be larger. */
 #define CLAIM_OCTETS (16 * 1024 * 1024)
 
+/* The pause after which who is not patient gives up: that of the fifth failure in a row. */
+#define LONGEST_PATIENCE_US INT64CONST(1600000)
+
 typedef struct claiming
 {
 	oauth1_dispatch *dispatch;
@@ -189,7 +192,12 @@ oauth1_dispatch_claim(oauth1_dispatch *dispatch)
 		dispatch->taken_memory = claiming.memory;
 	}
 	else if (oauth1_dispatch_survives(dispatch, error, "claim"))
+	{
 		oauth1_dispatch_set_back(&dispatch->claiming);
+		if (!dispatch->patient && dispatch->count == 0 &&
+			dispatch->claiming.pause >= LONGEST_PATIENCE_US)
+			dispatch->error = error;
+	}
 	if (dispatch->taken_count == 0)
 		MemoryContextDelete(claiming.memory);
 }

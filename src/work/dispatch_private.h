@@ -35,6 +35,7 @@ struct oauth1_dispatch
 	MemoryContext memory;
 	MemoryContext scratch;		/* of a lap; kept while what is over is not recorded */
 	const oauth1_transactions *transactions;
+	bool		patient;		/* it does not give up where claims fail */
 	int64		number;			/* our claim number */
 	oauth1_lanes lanes;
 	int64		left;			/* how many calls may still be claimed */

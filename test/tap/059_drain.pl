@@ -335,6 +335,19 @@ drain();
 is(shown($bad), 'failed||OA001|1', 'a consumer without a secret: failed');
 is($dba->rows('SELECT count(*) FROM oauth1.calls WHERE state = \'done\' AND id IN (' . join(',', @good) . ')'), 3, '... and the others are through');
 
+# ------------------------------------------------------------------ no claim is possible
+
+$id = enqueue('q', 'POST', path());
+$dba->rows('ALTER TABLE oauth1.queue ADD CONSTRAINT planted CHECK (claim IS NULL) NOT VALID');
+my $stuck_since = time;
+my $stuck = $dba->error('CALL oauth1.drain()');
+is($stuck->{sqlstate}, '23514', 'who cannot claim for some time says why');
+cmp_ok(time - $stuck_since, '>', 1.4, '... after several tries');
+$dba->rows('ALTER TABLE oauth1.queue DROP CONSTRAINT planted');
+is(shown($id), 'pending|||0', '... and nothing happened to the call');
+drain();
+is(shown($id), 'done|200||1', '... which is sent when it can be claimed');
+
 # ------------------------------------------------------------------ how it is called
 
 $dba->rows('DELETE FROM oauth1.queue');
