@@ -1518,6 +1518,67 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION oauth1.health() IS
     'whether queued calls are sent, and what is wrong where they are not';
 
+-- ---------------------------------------------------------------- incoming requests
+
+-- Clients are those who call us; of consumers, who we are elsewhere, they know nothing.
+
+CREATE TABLE oauth1.client (
+    name text PRIMARY KEY,
+    consumer_key text NOT NULL UNIQUE,
+    data_key text NOT NULL REFERENCES oauth1.data_key,
+    ciphertext bytea NOT NULL,
+    public_key text,
+    created_at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE oauth1.client IS
+    'who may send us signed requests; the secret is sealed, and opens only in its own row';
+
+CREATE INDEX client_public_key ON oauth1.client (consumer_key) WHERE public_key IS NOT NULL;
+COMMENT ON INDEX oauth1.client_public_key IS
+    'clients that may sign with RSA';
+
+-- Never dumped. Each row is deleted by later requests, a while after its timestamp is out of date.
+CREATE TABLE oauth1.client_nonce (
+    signed_at timestamptz,
+    digest bytea,
+    PRIMARY KEY (signed_at, digest))
+    WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE oauth1.client_nonce IS
+    'requests that were accepted: oauth_timestamp, and a hash of consumer key, token and nonce';
+
+SELECT pg_catalog.pg_extension_config_dump('oauth1.client', '');
+
+CREATE FUNCTION oauth1.create_client(
+    name text,
+    INOUT consumer_key text DEFAULT NULL,
+    INOUT consumer_secret text DEFAULT NULL,
+    public_key text DEFAULT NULL)
+RETURNS record
+AS 'MODULE_PATHNAME', 'oauth1_create_client'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.create_client(text, text, text, text) IS
+    'lets somebody send us signed requests; a key or secret that is not given is made, and shown this once';
+
+CREATE FUNCTION oauth1.drop_client(name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'oauth1_drop_client'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.drop_client(text) IS
+    'forgets a client with its secret: its requests are refused from now on';
+
+CREATE FUNCTION oauth1.verify_request(
+    http_method text,
+    url text,
+    params jsonb DEFAULT '{}',
+    authorization_header text DEFAULT NULL,
+    body bytea DEFAULT NULL,
+    OUT client text,
+    OUT token text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'oauth1_verify_request'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION oauth1.verify_request(text, text, jsonb, text, bytea) IS
+    'whose signed request it is; client NULL: refused. A request is accepted once';
+
 -- ---------------------------------------------------------------- privileges
 
 -- PUBLIC may sign, call and look; calls, flow and views judge the current role themselves. What
@@ -1558,6 +1619,9 @@ REVOKE ALL ON FUNCTION
     oauth1.rebind_consumer(text),
     oauth1.purge_calls(interval),
     oauth1.adopt_calls(),
+    oauth1.create_client(text, text, text, text),
+    oauth1.drop_client(text),
+    oauth1.verify_request(text, text, jsonb, text, bytea),
     oauth1._invalidate(),
     oauth1._entry_begin(),
     oauth1._entry_row(),

@@ -275,6 +275,8 @@ extern oa1_status oa1_signer_init_secret(oa1_signer *signer, oa1_method method,
 										 oa1_grow grow, void *context);
 /* For RSA: takes a reference of its own on key (private to sign, public to verify). */
 extern oa1_status oa1_signer_init_key(oa1_signer *signer, oa1_method method, EVP_PKEY *key);
+/* The same to verify, with the key that oa1_public_key_read finds in pem. */
+extern oa1_status oa1_signer_init_public_key(oa1_signer *signer, oa1_method method, oa1_text pem);
 /* Appends the Base64 signature (PLAINTEXT: the key itself, base_string is not looked at). */
 extern oa1_status oa1_signer_sign(oa1_signer *signer, oa1_text base_string, oa1_buffer *out);
 /* Constant-time in the signature's content; an unusable signature is *matches = false, OA1_OK. */

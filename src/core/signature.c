@@ -190,6 +190,24 @@ oa1_signer_init_key(oa1_signer *signer, oa1_method method, EVP_PKEY *key)
 }
 
 /*
+ * Makes signer ready to verify with the public key or certificate in pem.  As
+ * oa1_public_key_read and oa1_signer_init_key.
+ */
+oa1_status
+oa1_signer_init_public_key(oa1_signer *signer, oa1_method method, oa1_text pem)
+{
+	EVP_PKEY   *key;
+	oa1_status	status = oa1_public_key_read(pem, &key);
+
+	memset(signer, 0, sizeof(*signer));
+	if (status != OA1_OK)
+		return status;
+	status = oa1_signer_init_key(signer, method, key);
+	EVP_PKEY_free(key);
+	return status;
+}
+
+/*
  * HMAC (3.4.2).  Initializing without a key starts over with the one that the
  * context has.
  */

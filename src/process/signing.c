@@ -123,10 +123,9 @@ init_rsa_signer(oa1_signer *signer, oauth1_key_use use, oa1_method method, oa1_t
 	EVP_PKEY   *key = NULL;
 	oa1_status	status;
 
-	if (use == OAUTH1_TO_SIGN)
-		status = oa1_private_key_read(pem, (oa1_text) {NULL, 0}, &key);
-	else
-		status = oa1_public_key_read(pem, &key);
+	if (use == OAUTH1_TO_VERIFY)
+		return oa1_signer_init_public_key(signer, method, pem);
+	status = oa1_private_key_read(pem, (oa1_text) {NULL, 0}, &key);
 	if (status == OA1_OK)
 	{
 		status = oa1_signer_init_key(signer, method, key);

@@ -156,7 +156,8 @@ static oauth1_statement retire = {
 
 static oauth1_statement delete_unneeded = {
 	.sql = "DELETE FROM oauth1.data_key d WHERE NOT d.current "
-	"AND NOT EXISTS (SELECT FROM oauth1.secret s WHERE s.data_key = d.id)",
+	"AND NOT EXISTS (SELECT FROM oauth1.secret s WHERE s.data_key = d.id) "
+	"AND NOT EXISTS (SELECT FROM oauth1.client c WHERE c.data_key = d.id)",
 };
 
 static oauth1_statement select_visible = {

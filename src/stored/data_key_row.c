@@ -32,6 +32,7 @@ static oauth1_statement select_current = {
 static oauth1_statement select_all = {
 	.sql = "SELECT d.id, d.master_key, d.wrapped, d.current, d.created_at, "
 	"(SELECT count(*) FROM oauth1.secret s WHERE s.data_key = d.id) "
+	"+ (SELECT count(*) FROM oauth1.client c WHERE c.data_key = d.id) "
 	"FROM oauth1.data_key d ORDER BY d.created_at, d.id",
 };
 

@@ -150,6 +150,15 @@ oauth1_query_write(oauth1_statement *statement, Datum *values, const char *nulls
 	return rows;
 }
 
+uint64
+oauth1_query_write_latest(oauth1_statement *statement, Datum *values)
+{
+	uint64		rows = execute(statement, values, NULL, GetLatestSnapshot(), false);
+
+	CommandCounterIncrement();
+	return rows;
+}
+
 void
 oauth1_query_write_row(oauth1_statement *statement, Datum *values)
 {

@@ -56,6 +56,12 @@ extern uint64 oauth1_query_read(oauth1_statement *statement, Datum *values, cons
 extern uint64 oauth1_query_write(oauth1_statement *statement, Datum *values, const char *nulls);
 
 /*
+ * The same with the latest snapshot, as for oauth1_query_read: what others have
+ * committed by now is there, whatever the transaction's isolation level.
+ */
+extern uint64 oauth1_query_write_latest(oauth1_statement *statement, Datum *values);
+
+/*
  * Runs a statement that must change the one row that was just read.  Raises 40001
  * where it changes none: the row is newer than the transaction's own snapshot.
  */

@@ -14,6 +14,7 @@
 #include "ground/arena.h"
 #include "ground/errors.h"
 #include "outside/keyring.h"
+#include "stored/client.h"
 #include "stored/data_key.h"
 #include "stored/pause.h"
 #include "stored/query.h"
@@ -235,7 +236,7 @@ oauth1_secret_open(const oauth1_secret_id *id, const oauth1_sealed *sealed,
 /* ---------------------------------------------------------------- seal anew */
 
 static oauth1_statement lock_for_rotation = {
-	.sql = "LOCK TABLE oauth1.secret IN SHARE ROW EXCLUSIVE MODE",
+	.sql = "LOCK TABLE oauth1.secret, oauth1.client IN SHARE ROW EXCLUSIVE MODE",
 };
 
 static oauth1_statement select_all = {
@@ -329,6 +330,7 @@ oauth1_secret_rotate(void)
 	id = oauth1_data_key_replace();
 	count = oauth1_query_read(&select_all, NULL, NULL);
 	seal_all_anew(copy_rows(count), count, id, NULL);
+	oauth1_client_seal_anew(id);
 	oauth1_data_key_drop_unneeded();
 	return id;
 }

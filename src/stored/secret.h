@@ -65,10 +65,10 @@ extern void oauth1_secret_delete(const oauth1_secret_id *id);
 
 /*
  * Makes a new data key, seals every secret anew under it, each for the
- * destination it is bound to, and drops the old keys; returns the new one's id,
- * palloc'd.  Inside an oauth1_query.  Waits for transactions that store secrets,
- * and keeps others from it to the end of this one; calls go on meanwhile.  OA005
- * where one of them cannot be decrypted: nothing is changed then.
+ * destination it is bound to, and those of clients; drops the old keys and returns
+ * the new one's id, palloc'd.  Inside an oauth1_query.  Waits for transactions
+ * that store secrets, and keeps others from it to the end of this one; calls go on
+ * meanwhile.  OA005 where one of them cannot be decrypted: nothing is changed then.
  */
 extern char *oauth1_secret_rotate(void);
 

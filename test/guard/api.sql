@@ -225,6 +225,18 @@ CREATE FUNCTION oauth1.purge_calls(older_than interval) RETURNS bigint;
 CREATE FUNCTION oauth1.adopt_calls() RETURNS bigint;
 CREATE FUNCTION oauth1.health() RETURNS TABLE (item text, ok boolean, detail text);
 
+-- Incoming requests
+CREATE FUNCTION oauth1.create_client(
+    name text, INOUT consumer_key text DEFAULT NULL, INOUT consumer_secret text DEFAULT NULL,
+    public_key text DEFAULT NULL)
+RETURNS record;
+CREATE FUNCTION oauth1.drop_client(name text) RETURNS void;
+CREATE FUNCTION oauth1.verify_request(
+    http_method text, url text, params jsonb DEFAULT '{}',
+    authorization_header text DEFAULT NULL, body bytea DEFAULT NULL,
+    OUT client text, OUT token text)
+RETURNS record;
+
 -- Not for PUBLIC; all other functions are. Arguments do not matter here.
 REVOKE ALL ON FUNCTION
     oauth1.create_provider(), oauth1.alter_provider(), oauth1.drop_provider(),
@@ -235,5 +247,6 @@ REVOKE ALL ON FUNCTION
     oauth1.rotate_key(), oauth1.create_master_key(), oauth1.rotate_master_key(),
     oauth1.key_status(), oauth1.rebind_consumer(),
     oauth1.drain(),
-    oauth1.purge_calls(), oauth1.adopt_calls(), oauth1.health()
+    oauth1.purge_calls(), oauth1.adopt_calls(), oauth1.health(),
+    oauth1.create_client(), oauth1.drop_client(), oauth1.verify_request()
 FROM PUBLIC;

@@ -138,6 +138,7 @@ foreach my $where (sort keys %readers)
 		q{SELECT oauth1.set_token('api', 't', 's')}, q{SELECT oauth1.drop_token('api')}, q{SELECT oauth1.rotate_key()}, q{SELECT oauth1.drop_consumer('api')},
 		q{SELECT oauth1.alter_consumer('api', consumer_key => 'x')}, q{SELECT oauth1.create_provider('x', ARRAY['https://x.example/'])}, q{SELECT oauth1.grant_consumer('api', 'alice')},
 		q{SELECT oauth1.purge_calls('1 day')}, 'SELECT oauth1.adopt_calls()',
+		q{SELECT oauth1.create_client('x')}, q{SELECT oauth1.drop_client('x')}, q{SELECT oauth1.verify_request('GET', 'https://x.example/')},
 		q{COPY oauth1.secrets_in FROM '/dev/null'}, q{COPY oauth1.tokens_in FROM '/dev/null'}, q{INSERT INTO oauth1.secrets_in VALUES ('api', 'consumer_secret', 'x')})
 	{
 		is_error($owner->error($statement), '25006', qr/recovery|read-only/, "$where: $statement");

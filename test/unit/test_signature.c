@@ -167,6 +167,9 @@ test_wrong_keys(void)
 	about("wrong keys");
 	CHECK_STATUS(oa1_signer_init_key(&signer, OA1_RSA_SHA256, curve), OA1_KEY_NOT_RSA);
 	oa1_signer_free(&signer);
+	CHECK_STATUS(oa1_signer_init_public_key(&signer, OA1_RSA_SHA256, OA1_TEXT("no key")),
+				 OA1_KEY_UNREADABLE);
+	oa1_signer_free(&signer);
 	CHECK_STATUS(oa1_signer_init_key(&signer, OA1_RSA_SHA256, public), OA1_OK);
 	CHECK_STATUS(oa1_signer_sign(&signer, OA1_TEXT("x"), &b), OA1_CRYPTO);
 	CHECK_SIZE(b.length, 0);
