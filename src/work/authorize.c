@@ -79,7 +79,7 @@ show_url(const oauth1_asked_token *asked, const oauth1_loopback *loopback, int t
 	ereport(NOTICE,
 			(errmsg("open this URL in a browser: %s", oauth1_cstring_from_utf8(asked->authorize_url)),
 			 errdetail("The browser is awaited on 127.0.0.1, port %d, for %d s.", port,
-					   timeout_ms / 1000),
+					   timeout_ms / 1000 + (timeout_ms % 1000 > 0)),
 			 errhint("Where it runs on another machine than the server, first run there: ssh -L %d:127.0.0.1:%d SERVER",
 					 port, port)));
 }
