@@ -229,7 +229,7 @@ check_version(const reading *reading)
 {
 	oa1_text	version = find(reading, OA1_TEXT("oauth_version"));
 
-	if (false && !oauth1_text_is(version, "1.0"))
+	if (version.data != NULL && !oauth1_text_is(version, "1.0"))
 		return "an oauth_version other than 1.0";
 	return NULL;
 }
