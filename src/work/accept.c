@@ -21,6 +21,7 @@
 
 #include "ground/arena.h"
 #include "stored/registry.h"
+#include "work/message.h"
 #include "work/pushed_body.h"
 #include "work/token_flow.h"
 
@@ -39,10 +40,7 @@ body_argument(FunctionCallInfo fcinfo)
 {
 	oa1_buffer *body = oauth1_secret_buffer(CurrentMemoryContext);
 
-	if (PG_ARGISNULL(ARGUMENT_BODY))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("body must not be null")));
+	oauth1_require_argument(fcinfo, ARGUMENT_BODY, "body");
 	if (toast_raw_datum_size(PG_GETARG_DATUM(ARGUMENT_BODY)) - VARHDRSZ > OAUTH1_MAX_PUSHED_BODY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
